@@ -1,0 +1,37 @@
+"""Errors that a reader sees: one sentence with what was wrong, what was expected and what to do.
+
+In a notebook such an error renders as that sentence alone, without the frames in between; code that
+catches it, and `python -m chapter10`, get an ordinary exception.
+"""
+
+
+class Chapter10Error(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython calls this instead of formatting the stack.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class InputError(Chapter10Error, ValueError):
+    """An argument has the wrong shape, range, type or size."""
+
+
+class DataError(Chapter10Error):
+    """A data set is missing, unreadable, incomplete or not what its name says."""
+
+
+class SaveError(Chapter10Error, OSError):
+    """Something could not be written; what was there before is untouched."""
+
+
+class CheckpointError(Chapter10Error):
+    """A stored state is damaged, of another model, or not one of ours."""
+
+
+class TrainingError(Chapter10Error):
+    """Training cannot go on."""
+
+
+class ClaimFailed(Chapter10Error, AssertionError):
+    """A measurement contradicts the statement that a notebook makes."""
