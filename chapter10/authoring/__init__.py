@@ -1,0 +1,138 @@
+"""What the authors of notebooks run, as `python -m chapter10 author sync|run|check|links`.
+
+An author edits `notebooks/text/NN_name.md` (MyST, read through jupytext); everything else follows from it:
+`sync` brings the notebook in step and keeps the outputs of cells that did not change, `run` executes it and
+stores the outputs and the measured time, `links` writes the repository's address, `check` says what is amiss.
+What these commands write (links, the Colab cell, measured times, the README's table) nobody types.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chapter10.authoring.generated import CONTENTS, SECONDS, fill, measured, readme, repository
+from chapter10.authoring.outputs import amiss
+from chapter10.authoring.running import run, sync
+from chapter10.authoring.texts import ROOT, names, notebook_path, parse, text_path, write
+from chapter10.errors import Chapter10Error, InputError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+MAX_BYTES = 1_000_000
+
+
+def problems(root: Path = ROOT) -> list[str]:
+    """Everything that is amiss with notebooks, texts and README, one sentence each; empty when all is well."""
+    import nbformat
+
+    found: list[str] = []
+    texts = set(names(root=root))
+    notebooks = {path.stem for path in (root / "notebooks").glob("*.ipynb")}
+    found += [
+        f"notebooks/text/{name}.md has no notebook beside it: run `author run {name}`"
+        for name in sorted(texts - notebooks)
+    ]
+    found += [f"notebooks/{name}.ipynb has no text in notebooks/text" for name in sorted(notebooks - texts)]
+    found += [
+        f"{name} has no row in CONTENTS (chapter10/authoring.py)" for name in sorted(texts - CONTENTS.keys())
+    ]
+    for name in sorted(texts & notebooks):
+        text, path = text_path(name, root).read_text("utf-8"), notebook_path(name, root)
+        notebook = nbformat.read(path, as_version=4)
+        try:
+            if fill(text, name, root) != text:
+                found.append(
+                    f"notebooks/text/{name}.md: links, Colab cell or time are not as generated: run `author sync {name}`"
+                )
+        except Chapter10Error as error:
+            found.append(str(error))
+            continue
+        if _content(parse(text)) != _content(notebook):
+            found.append(f"notebooks/{name}.ipynb is out of step with its text: run `author run {name}`")
+        if path.stat().st_size > MAX_BYTES:
+            found.append(
+                f"notebooks/{name}.ipynb has {path.stat().st_size / 1e6:.2f} MB, more than {MAX_BYTES / 1e6:.0f}"
+            )
+        if not SECONDS.search(notebook.cells[0].source):
+            found.append(
+                f"notebooks/text/{name}.md does not say in its first cell how long it takes ('about N s')"
+            )
+        if name not in measured(root):
+            found.append(
+                f"{name} has no measured time in chapter10/results/notebooks.json: run `author run {name}`"
+            )
+        found += amiss(notebook, name)
+    if readme(root) != (root / "README.md").read_text("utf-8"):
+        found.append("README.md: badges, clone line or table are not as generated: run `author links`")
+    return found
+
+
+def _content(notebook: NotebookNode) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [(cell.cell_type, cell.source, tuple(cell.metadata.get("tags", []))) for cell in notebook.cells]
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Hang `author` with its four commands into a command line; each sets `run`, a function args -> exit code."""
+    author = subparsers.add_parser("author", help="for authors: bring notebooks in step, run and check them")
+    commands = author.add_subparsers(title="commands", required=True, metavar="sync|run|check|links")
+    for name, function, words in [
+        ("sync", _sync_command, "write each notebook from its text; outputs of unchanged cells stay"),
+        ("run", _run_command, "run notebooks anew and store outputs and times"),
+        ("check", _check_command, "say what is amiss with notebooks, texts and README"),
+        ("links", _links_command, "write the repository's address wherever it is needed"),
+    ]:
+        parser = commands.add_parser(name, help=words, description=words)
+        if name in ("sync", "run"):
+            parser.add_argument(
+                "notebooks", nargs="*", metavar="NN", help="such as 04 or 04_vae; all, if none is named"
+            )
+        parser.set_defaults(run=function)
+
+
+def _sync_command(args: argparse.Namespace) -> int:
+    for name in names(args.notebooks):
+        notebook = sync(name)
+        stale = sum(
+            c.cell_type == "code" and bool(c.source.strip()) and c.execution_count is None
+            for c in notebook.cells
+        )
+        print(f"{name}: in step" + (f"; {stale} code cells wait for `author run {name}`" if stale else ""))
+    write(ROOT / "README.md", readme())
+    return 0
+
+
+def _run_command(args: argparse.Namespace) -> int:
+    failed = 0
+    for name in names(args.notebooks):
+        try:
+            row = run(name)
+        except InputError as error:
+            failed += 1
+            print(f"{name}: FAILED\n{error}", file=sys.stderr)
+            continue
+        peak = "" if row["peak_mb"] is None else f", at most {row['peak_mb']} MB"
+        size = notebook_path(name).stat().st_size / 1e6
+        print(
+            f"{name}: {row['code_cells']} code cells, {row['seconds']:.1f} s{peak}, a file of {size:.2f} MB",
+            flush=True,
+        )
+    write(ROOT / "README.md", readme())
+    return 1 if failed else 0
+
+
+def _check_command(args: argparse.Namespace) -> int:
+    found = problems()
+    print("\n".join(found) if found else f"{len(names())} notebooks: all in order")
+    return 1 if found else 0
+
+
+def _links_command(args: argparse.Namespace) -> int:
+    for name in names():
+        sync(name)
+    write(ROOT / "README.md", readme())
+    print(f"links lead to {repository()}")
+    return 0

@@ -1,0 +1,149 @@
+"""What nobody types: links and measured times in notebooks, the Colab cell, badges and table in the README."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from chapter10.authoring.texts import ROOT, notebook_path, parse, unparse
+from chapter10.errors import InputError
+
+# The README's table: the section of the chapter, and the question that a notebook answers.
+CONTENTS = {
+    "00_start_here": (
+        "10.1",
+        "Does all work on my machine? What does a generative model learn that a classifier doesn't?",
+    ),
+    "01_autoencoder_or_vae": (
+        "10.2.1, 10.2.2",
+        "Why is an autoencoder's latent space no place to sample from?",
+    ),
+    "02_elbo": ("10.2.3", "What is the gap between the ELBO and log p(x), and can I see it?"),
+    "03_reparameterization": ("10.2.4", "Why move the noise out? What does the other estimator cost?"),
+    "04_vae": (
+        "10.2.5, 10.2.6",
+        "Train it on real digits: reconstruct, sample, interpolate; how good is it, in nats?",
+    ),
+}
+
+LINKS = re.compile(r"^\[Open in Colab\]\(.*$", re.M)
+SECONDS = re.compile(r"\babout (?:N|\d+) s\b")
+
+
+def repository(root: Path = ROOT) -> str:
+    """The repository's address, as [project.urls] in pyproject.toml gives it."""
+    match = re.search(
+        r'^Repository = "(https://github\.com/[^"]+?)/?"', (root / "pyproject.toml").read_text("utf-8"), re.M
+    )
+    if match is None:
+        raise InputError(
+            'pyproject.toml has no line Repository = "https://github.com/OWNER/NAME" in [project.urls]. Add it.'
+        )
+    return match[1]
+
+
+def results_path(root: Path = ROOT) -> Path:
+    return root / "chapter10" / "results" / "notebooks.json"
+
+
+def measured(root: Path = ROOT) -> dict[str, dict[str, Any]]:
+    """What `run` measured of each notebook: seconds, peak_mb, code_cells, and on which machine."""
+    path = results_path(root)
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def rounded(seconds: float) -> int:
+    """Seconds as a reader is told them: whole up to 10, then the next multiple of 5."""
+    whole = max(1, -int(-seconds // 1))
+    return whole if whole <= 10 else -(-whole // 5) * 5
+
+
+def colab_source(address: str) -> str:
+    return "\n".join(
+        [
+            "# Only on Colab: install the package, and leave Colab's own torch and widgets alone.",
+            "import sys",
+            "",
+            'if "google.colab" in sys.modules:',
+            f"    %pip install --quiet --no-deps git+{address}",
+        ]
+    )
+
+
+def links_line(name: str, address: str) -> str:
+    """Links as text: pictures from elsewhere would be asked for each time the notebook is opened."""
+    place = address.removeprefix("https://github.com/")
+    return (
+        f"[Open in Colab](https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}.ipynb) · "
+        f"[Open in Binder](https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks/{name}.ipynb)"
+    )
+
+
+def fill(text: str, name: str, root: Path = ROOT) -> str:
+    """A notebook's text with everything in it that is generated: links, the Colab cell, the measured time."""
+    import nbformat
+
+    notebook, address = parse(text), repository(root)
+    cells = notebook.cells
+    if not cells or not re.match(r"# .+", cells[0].source):
+        raise InputError(
+            f"notebooks/text/{name}.md must begin with a cell of text whose first line is its title: '# ...'."
+        )
+    title, line = cells[0], links_line(name, address)
+    if LINKS.search(title.source):
+        title.source = LINKS.sub(lambda _: line, title.source)
+    else:
+        heading, _, rest = title.source.partition("\n")
+        title.source = f"{heading}\n\n{line}\n\n{rest.lstrip()}".rstrip()
+    seconds = measured(root).get(name, {}).get("seconds")
+    if seconds is not None:
+        title.source = SECONDS.sub(f"about {rounded(seconds)} s", title.source)
+
+    tagged = [cell for cell in cells if "colab" in cell.metadata.get("tags", [])]
+    if tagged:
+        tagged[0].source = colab_source(address)
+    else:
+        cell = nbformat.v4.new_code_cell(colab_source(address), metadata={"tags": ["colab"]})
+        cells.insert(next((i for i, c in enumerate(cells) if c.cell_type == "code"), len(cells)), cell)
+    return unparse(notebook)
+
+
+def readme(root: Path = ROOT) -> str:
+    """The README with its generated blocks written anew: badges, the line to clone, the table of notebooks."""
+    text, address = (root / "README.md").read_text("utf-8"), repository(root)
+    place = address.removeprefix("https://github.com/")
+    blocks = {
+        "badges": f"[![tests]({address}/actions/workflows/tests.yml/badge.svg)]({address}/actions/workflows/tests.yml)\n"
+        f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
+        f"(https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks/00_start_here.ipynb)\n"
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{place}/blob/main/notebooks/00_start_here.ipynb)",
+        "clone": f"```\ngit clone {address} && cd {place.split('/')[1]}\n```",
+        "table": _table(root),
+    }
+    for key, content in blocks.items():
+        pattern = re.compile(rf"(<!-- {key} -->\n).*?(\n?<!-- /{key} -->)", re.S)
+        if not pattern.search(text):
+            raise InputError(
+                f"README.md has no block between <!-- {key} --> and <!-- /{key} -->. Put the two markers back."
+            )
+        text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2].lstrip()}", text)
+    return text
+
+
+def _table(root: Path) -> str:
+    rows = ["| notebook | chapter | the question it answers | time |", "| --- | --- | --- | ---: |"]
+    measures = measured(root)
+    for name, (section, question) in CONTENTS.items():
+        if notebook_path(name, root).is_file():
+            time_ = f"{rounded(measures[name]['seconds'])} s" if name in measures else ""
+            rows.append(f"| [{name}](notebooks/{name}.ipynb) | {section} | {question} | {time_} |")
+    cores = sorted({f"{row['processor']}, {row['cores']} cores" for row in measures.values()})
+    note = (
+        f"\n\nThe times were measured without a GPU, start of the kernel included ({'; '.join(cores)})."
+        if cores
+        else ""
+    )
+    return "\n".join(rows) + note

@@ -1,0 +1,132 @@
+"""Bring a notebook in step with its text, run it, store its outputs and what was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chapter10.authoring.generated import fill, measured, results_path
+from chapter10.authoring.outputs import amiss, clean
+from chapter10.authoring.texts import ROOT, notebook_path, parse, text_path, write
+from chapter10.errors import InputError
+from chapter10.pytest_summary import peak_megabytes
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+CELL_SECONDS = 180  # as --nbval-cell-timeout in pyproject.toml
+
+
+def with_outputs(notebook: NotebookNode, old: NotebookNode) -> NotebookNode:
+    """`notebook` with the outputs that its code cells have in `old`, as long as no code cell changed before them.
+
+    What comes after a changed cell may depend on it: it is left without outputs, until it is run again.
+    """
+    before = iter([cell for cell in old.cells if cell.cell_type == "code"])
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        match = next(before, None)
+        if match is None or match.source != cell.source:
+            break
+        cell.outputs, cell.execution_count = match.outputs, match.execution_count
+    return notebook
+
+
+def sync(name: str, root: Path = ROOT) -> NotebookNode:
+    """Bring text and notebook in step, from the text. Returns the notebook, with the outputs that are still good."""
+    import nbformat
+
+    text = fill(text_path(name, root).read_text("utf-8"), name, root)
+    notebook = parse(text)
+    path = notebook_path(name, root)
+    if path.is_file():
+        notebook = with_outputs(notebook, nbformat.read(path, as_version=4))
+    write(text_path(name, root), text)
+    write(path, dump(notebook))
+    return notebook
+
+
+def dump(notebook: NotebookNode) -> str:
+    import nbformat
+
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
+
+
+def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
+    """Run a notebook in place, in a kernel of this very Python. Returns (seconds, peak memory in MB or None).
+
+    Raises nbclient's CellExecutionError or CellTimeoutError at the first cell that fails.
+    """
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpecManager
+    from nbclient import NotebookClient
+
+    # With no folder to search, the one kernel left is the interpreter that runs this.
+    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=CELL_SECONDS,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    start = time.perf_counter()
+    with client.setup_kernel():
+        for index, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, index)
+        seconds = time.perf_counter() - start
+        pid = getattr(manager.provisioner, "pid", None)
+        peak = peak_megabytes(pid) if pid else None
+    return seconds, peak
+
+
+def run(name: str, root: Path = ROOT) -> dict[str, Any]:
+    """Bring in step, run, clean, store: notebook, measures, and the times that follow from them.
+
+    Returns the measures. Raises InputError when a cell fails or when an output holds what must not be kept;
+    the notebook is then left as it was.
+    """
+    import torch
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+    text = fill(text_path(name, root).read_text("utf-8"), name, root)
+    notebook = parse(text)
+    try:
+        seconds, peak = execute(notebook, root / "notebooks")
+    except (CellExecutionError, CellTimeoutError) as error:
+        raise InputError(f"notebooks/text/{name}.md does not run: {error}\nNothing was changed.") from None
+    clean(notebook, root)
+    found = list(amiss(notebook, name))
+    if found:
+        raise InputError("The outputs can't be kept so; nothing was changed.\n" + "\n".join(found))
+    row = {
+        "seconds": round(seconds, 1),
+        "peak_mb": None if peak is None else round(peak),
+        "code_cells": sum(cell.cell_type == "code" for cell in notebook.cells),
+        "scale": os.environ.get("CHAPTER10_SCALE", "quick"),
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "date": date.today().isoformat(),
+    }
+    write(results_path(root), json.dumps({**measured(root), name: row}, indent=1, sort_keys=True) + "\n")
+    text = fill(text, name, root)  # now with the time just measured
+    write(text_path(name, root), text)
+    write(notebook_path(name, root), dump(with_outputs(parse(text), notebook)))
+    return row
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
