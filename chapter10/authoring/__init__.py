@@ -71,8 +71,8 @@ def problems(root: Path = ROOT) -> list[str]:
     return found
 
 
-def _content(notebook: NotebookNode) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [(cell.cell_type, cell.source, tuple(cell.metadata.get("tags", []))) for cell in notebook.cells]
+def _content(notebook: NotebookNode) -> list[tuple[str, str, dict]]:
+    return [(cell.cell_type, cell.source, dict(cell.metadata)) for cell in notebook.cells]
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

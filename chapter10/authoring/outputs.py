@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# What Jupyter notes in a cell about one run, or about one reader's view of it.
+TRANSIENT = {"execution", "ExecuteTime", "autoscroll", "collapsed", "scrolled", "trusted"}
 # What a path on somebody's machine looks like; not preceded by what makes it part of an address or of base64.
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/+=~$<])/(?:home|root|Users|tmp|work|usr|opt|mnt|var|private|content|srv)/[\w.-]+"
@@ -33,7 +34,8 @@ def clean(notebook: NotebookNode, root: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        cell.metadata.pop("execution", None)
+        for key in TRANSIENT & set(cell.metadata):
+            del cell.metadata[key]
         kept: list[NotebookNode] = []
         for output in cell.outputs:
             data = output.get("data", {})
@@ -64,8 +66,12 @@ def overwritten(text: str) -> str:
 def _without_paths(output: NotebookNode, root: Path) -> NotebookNode:
     from nbformat import from_dict
 
-    places = [(os.environ.get("CHAPTER10_DATA"), "$CHAPTER10_DATA"), (str(root), "."), (sys.prefix, "$VIRTUAL_ENV"),
-              (str(Path.home()), "~")]  # fmt: skip
+    places = [
+        (os.environ.get("CHAPTER10_DATA"), "$CHAPTER10_DATA"),
+        (sys.prefix, "$VIRTUAL_ENV"),  # before the repository, in which it may lie
+        (str(root), "."),
+        (str(Path.home()), "~"),
+    ]
 
     def visit(value: Any) -> Any:
         if isinstance(value, dict):
@@ -75,9 +81,8 @@ def _without_paths(output: NotebookNode, root: Path) -> NotebookNode:
         if isinstance(value, str):
             for place, word in places:
                 if place and len(place) > 1:
-                    value = re.sub(
-                        rf"(?<![\w/]){re.escape(place)}(?![\w-])", lambda _, word=word: word, value
-                    )
+                    pattern = rf"(?<![\w/]){re.escape(place)}(?![\w-])"
+                    value = re.sub(pattern, lambda _, word=word: word, value)
         return value
 
     return from_dict(visit(output))
@@ -88,13 +93,11 @@ def amiss(notebook: NotebookNode, name: str) -> Iterator[str]:
     where = f"notebooks/{name}.ipynb"
     if dict(notebook.metadata.get("kernelspec", {})) != KERNELSPEC:
         yield f"{where}: its kernelspec is not {KERNELSPEC}"
-    if set(notebook.metadata) - {"kernelspec", "language_info"} or set(
-        notebook.metadata.get("language_info", {})
-    ) - {"name"}:
+    details = set(notebook.metadata.get("language_info", {})) - {"name"}
+    if details or set(notebook.metadata) - {"kernelspec", "language_info"}:
         yield f"{where}: its metadata hold more than the kernel's name and language"
-    code = [
-        (i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()
-    ]
+    cells = enumerate(notebook.cells)
+    code = [(i, cell) for i, cell in cells if cell.cell_type == "code" and cell.source.strip()]
     if code and not any(cell.outputs for _, cell in code):
         yield f"{where} has no outputs"
     for expected, (i, cell) in enumerate(code, 1):
@@ -102,8 +105,8 @@ def amiss(notebook: NotebookNode, name: str) -> Iterator[str]:
             yield f"{where}, cell {i}: its execution count is {cell.execution_count}, expected {expected}: run it anew"
             break
     for i, cell in code:
-        if set(cell.metadata) - {"tags"}:
-            yield f"{where}, cell {i}: its metadata hold {sorted(set(cell.metadata) - {'tags'})}"
+        if transient := TRANSIENT & set(cell.metadata):
+            yield f"{where}, cell {i}: its metadata hold {sorted(transient)}"
         for output in cell.outputs:
             for problem in _output_amiss(output, "raises-exception" in cell.metadata.get("tags", [])):
                 yield f"{where}, cell {i}: {problem}"
@@ -116,20 +119,25 @@ def _output_amiss(output: NotebookNode, may_raise: bool) -> Iterator[str]:
     if WIDGET in data:
         yield "it holds a widget's view, which shows nothing without a kernel"
     for kind in data:
-        if (
-            kind in ("image/png", "image/jpeg")
-            and not output.get("metadata", {}).get(kind, {}).get("alt", "").strip()
-        ):
+        alt = output.get("metadata", {}).get(kind, {}).get("alt", "")
+        if kind in ("image/png", "image/jpeg") and not alt.strip():
             yield f"a picture ({kind}) has no alt text: show it with chapter10.figures.show"
     if re.search(r"<img\b(?![^>]*\balt=)", "".join(data.get("text/html", ""))):
         yield "an <img> in its HTML has no alt text"
-    said = json.dumps(
-        [value for kind, value in data.items() if not kind.startswith("image/")], ensure_ascii=False
-    )
-    said += output.get("text", "") + output.get("evalue", "") + "\n".join(output.get("traceback", []))
+    shown = {key: value for key, value in data.items() if not key.startswith("image/")}
+    said = "\n".join(_strings([shown, output.get("text"), output.get("evalue"), output.get("traceback")]))
     if match := MACHINE_PATH.search(said):
         yield f"it holds a path of the machine it ran on ({match[0]!r})"
     if match := ADDRESS_OF_OBJECT.search(said):
         yield f"it shows a bare object ({match[0]!r}): end the cell with a semicolon, or show what matters"
     if output.get("name") == "stderr" and re.search(r"\w*Warning\b", output.text):
         yield f"it shows a warning ({re.search(r'.*Warning.*', output.text)[0].strip()!r})"
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string in a nesting of dicts and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)

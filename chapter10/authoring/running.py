@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import time
 from datetime import date
 from pathlib import Path
@@ -76,7 +77,9 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
         resources={"metadata": {"path": str(folder)}},
     )
     start = time.perf_counter()
-    with client.setup_kernel():
+    with client.setup_kernel(
+        stderr=subprocess.DEVNULL
+    ):  # the kernel's own log; what cells print comes as outputs
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
         seconds = time.perf_counter() - start

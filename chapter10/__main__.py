@@ -1,0 +1,89 @@
+"""The command line: `python -m chapter10 list | train | measure | bench | author`."""
+
+import argparse
+import sys
+
+from chapter10.errors import Chapter10Error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m chapter10", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_list(commands)
+    _add_train(commands)
+    _add_measure(commands)
+    from chapter10 import authoring
+
+    authoring.add_parser(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except Chapter10Error as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped by hand; what was saved before is whole.", file=sys.stderr)
+        return 130
+
+
+def _add_list(commands) -> None:
+    parser = commands.add_parser("list", help="the recipes, and the scores of their stored weights")
+    parser.set_defaults(run=_list)
+
+
+def _list(options) -> int:
+    from chapter10 import recipes
+
+    for recipe in recipes.RECIPES.values():
+        print(f"{recipe.name:<20} {recipe.about}")
+        if recipes.weights_path(recipe.name).is_file():
+            about = recipes.about(recipe.name)
+            figures = ", ".join(f"{key} {value:.4g}" for key, value in about["scores"].items())
+            print(f"{'':<20} stored: {figures} ({about['command']})")
+    return 0
+
+
+def _add_train(commands) -> None:
+    parser = commands.add_parser("train", help="train a recipe and store its weights")
+    parser.add_argument("name", help="a name from `list`")
+    parser.add_argument("--scale", default="quick", help="smoke, quick (default) or full")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", help="where to write the weights (default: the package's own)")
+    parser.add_argument("--checkpoint", help="a file written after each epoch; if there, training goes on from it")
+    parser.set_defaults(run=_train)
+
+
+def _train(options) -> int:
+    from chapter10 import environment, recipes
+
+    environment.setup(seed=options.seed, scale=options.scale, device=options.device)
+    _, about = recipes.train(
+        options.name, options.scale, options.seed, options.device, options.out, options.checkpoint
+    )
+    print(f"Stored: {options.out or recipes.weights_path(options.name).name}")
+    for key, value in about["scores"].items():
+        print(f"  {key}: {value:.4f}")
+    return 0
+
+
+def _add_measure(commands) -> None:
+    parser = commands.add_parser("measure", help="run an experiment over seeds and store its result")
+    parser.add_argument("name", help="such as latent-space-mnist")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", help="where to write the result (default: the package's own)")
+    parser.set_defaults(run=_measure)
+
+
+def _measure(options) -> int:
+    from chapter10 import environment, experiments
+
+    environment.setup(device=options.device)
+    result = experiments.measure(options.name, options.seeds, options.device, options.out)
+    print(f"Stored: {options.out or experiments.result_path(options.name).name} ({result['seconds']} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

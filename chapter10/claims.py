@@ -1,0 +1,187 @@
+"""A claim states something, is held against a measurement, and fails when the measurement says otherwise.
+
+`claim(...)` shows a box with the verdict, raises when the criterion is not met, and remembers: `evidence()` is the
+table of all that was claimed in this kernel, the one thing that this module keeps.
+"""
+
+import html
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chapter10.errors import ClaimFailed, InputError
+
+CHAPTER = {
+    "right": "The chapter is right here.",
+    "partly": "The chapter is right in part.",
+    "wrong": "The chapter needs a word here.",
+}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What a measurement must fulfil, in words and as a test."""
+
+    text: str
+    holds: Callable[[float], bool]
+
+
+def at_least(value: float) -> Criterion:
+    return Criterion(f"at least {number(value)}", lambda m: m >= value)
+
+
+def at_most(value: float) -> Criterion:
+    return Criterion(f"at most {number(value)}", lambda m: m <= value)
+
+
+def between(low: float, high: float) -> Criterion:
+    return Criterion(f"between {number(low)} and {number(high)}", lambda m: low <= m <= high)
+
+
+def close_to(value: float, tolerance: float) -> Criterion:
+    return Criterion(f"{number(value)} within {number(tolerance)}", lambda m: abs(m - value) <= tolerance)
+
+
+def number(value: float) -> str:
+    """A number as a reader wants it: 4 digits that count, a true minus."""
+    if value == 0 or not math.isfinite(value):
+        return {0.0: "0"}.get(value, str(value))
+    if 1e-3 <= abs(value) < 1e6:
+        text = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    else:
+        text = f"{value:.1e}"
+    return text.replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim after its measurement; shown as a box, or as text where there is no page."""
+
+    statement: str
+    section: str
+    measured: float
+    criterion: Criterion
+    unit: str
+    over: str
+    chapter: str | None
+    judged: bool
+
+    @property
+    def holds(self) -> bool:
+        return math.isfinite(self.measured) and bool(self.criterion.holds(self.measured))
+
+    @property
+    def word(self) -> str:
+        if not self.judged:
+            return "Shown, not judged"
+        return "Holds" if self.holds else "Fails"
+
+    @property
+    def measurement(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        over = f" ({self.over})" if self.over else ""
+        return f"{number(self.measured)}{unit}{over}; asked: {self.criterion.text}"
+
+    def __repr__(self) -> str:
+        chapter = f" {CHAPTER[self.chapter]}" if self.chapter and self.judged else ""
+        return f"[{self.word}] {self.statement} Measured: {self.measurement}. Section {self.section}.{chapter}"
+
+    def _repr_html_(self) -> str:
+        mark, colour = {"Holds": ("✓", "#00704f"), "Fails": ("✗", "#b3261e")}.get(self.word, ("–", "#5f6368"))
+        chapter = f" <em>{CHAPTER[self.chapter]}</em>" if self.chapter and self.judged else ""
+        # The colours of the text are set with the ground, so that both themes can read it.
+        return (
+            f'<div role="note" aria-label="Claim: {self.word.lower()}" style="border-left:6px solid {colour};'
+            f'background:#f6f7f8;color:#1b1f23;padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45">'
+            f'<strong style="color:{colour}">{mark} {self.word}.</strong> {html.escape(self.statement)}'
+            f'<div style="margin-top:4px">Measured: {html.escape(self.measurement)}. '
+            f"Section {html.escape(self.section)}.{chapter}</div></div>"
+        )
+
+
+_ledger: dict[str, Verdict] = {}
+
+
+def claim(
+    statement: str,
+    measured: float,
+    criterion: Criterion,
+    section: str,
+    unit: str = "",
+    over: str = "",
+    chapter: str | None = None,
+    judged: bool = True,
+) -> Verdict:
+    """Hold a statement against its measurement, show the verdict, and raise when it fails.
+
+    Args:
+        statement: a sentence that could turn out false.
+        measured: the number that decides.
+        criterion: `at_least`, `at_most`, `between` or `close_to`.
+        section: of the chapter, such as "10.2.3".
+        unit: of the measurement, such as "nats".
+        over: what it was taken over, such as "5 seeds, 2,000 pairs".
+        chapter: whether the chapter is "right", "partly" right or "wrong" here, if it says something about it. Of a
+            wrong sentence the statement says what is so, and holds when the measurement shows it.
+        judged: False shows the measurement without a verdict, as at the smoke scale.
+    Raises:
+        ClaimFailed: when the measurement is not finite or does not meet the criterion.
+        InputError: when the measurement is no number, or `chapter` is not one of the three.
+    """
+    if chapter is not None and chapter not in CHAPTER:
+        raise InputError(f"chapter is {chapter!r}; give one of: {', '.join(CHAPTER)}, or None.")
+    if not isinstance(criterion, Criterion):
+        raise InputError(f"The criterion is {criterion!r}; give at_least(…), at_most(…), between(…) or close_to(…).")
+    try:
+        measured = float(measured)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"The measurement of a claim is one number, found {type(measured).__name__}.") from None
+    verdict = Verdict(statement, section, measured, criterion, unit, over, chapter, judged)
+    _ledger[statement] = verdict  # a cell run again replaces its entry
+    _show(verdict)
+    if judged and not verdict.holds:
+        raise ClaimFailed(f"{statement} Measured: {verdict.measurement}.")
+    return verdict
+
+
+def _show(thing) -> None:
+    from IPython.core.getipython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        print(thing)
+    else:
+        display(thing)
+
+
+class Evidence:
+    """The table of the claims made so far."""
+
+    def __init__(self, verdicts: list[Verdict]):
+        self.verdicts = verdicts
+
+    def __repr__(self) -> str:
+        held = sum(v.holds for v in self.verdicts if v.judged)
+        judged = sum(v.judged for v in self.verdicts)
+        return "\n".join([f"{held} of {judged} claims hold.", *map(repr, self.verdicts)])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><td style="text-align:left">{html.escape(v.section)}</td>'
+            f'<td style="text-align:left;white-space:normal;max-width:32em">{html.escape(v.statement)}</td>'
+            f'<td style="text-align:left;white-space:normal;max-width:18em">{html.escape(v.measurement)}</td>'
+            f'<td style="text-align:left">{v.word}</td></tr>'
+            for v in self.verdicts
+        )
+        head = "".join(
+            f'<th scope="col" style="text-align:left">{name}</th>' for name in ("Section", "Claim", "Measured", "Verdict")
+        )
+        return (
+            f'<table style="font-size:inherit"><caption style="text-align:left">What was claimed and measured in this '
+            f"notebook</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+
+def evidence() -> Evidence:
+    """All claims of this kernel, in the order they were first made; it shows itself as a table."""
+    return Evidence(list(_ledger.values()))

@@ -1,0 +1,386 @@
+"""Data sets as bytes in memory, batches made from them on the fly, and mixtures with a known density.
+
+`load` looks, in this order, in the folder it is given or that CHAPTER10_DATA names, in the user's cache, on the
+network, and at last among the digits that come inside scikit-learn. It says which it took. A set asked for by its
+name is never replaced by another.
+"""
+
+import hashlib
+import os
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from chapter10.errors import DataError, InputError
+
+FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}  # as torchvision names its classes and folders
+TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "the digits inside scikit-learn"}
+FILES = {  # name: (magic number, count)
+    "train-images-idx3-ubyte": (2051, 60_000),
+    "train-labels-idx1-ubyte": (2049, 60_000),
+    "t10k-images-idx3-ubyte": (2051, 10_000),
+    "t10k-labels-idx1-ubyte": (2049, 10_000),
+}
+# MD5 of the unpacked files. MNIST's training images are known in two versions: the official one, and one rebuilt
+# from PNG pictures, in which the pixels of value 1 (0.05 % of them) are 0.
+CHECKSUMS = {
+    "mnist": {
+        "train-images-idx3-ubyte": {"6bbc9ace898e44ae57da46a324031adb", "2120c626b3f721358a650005d9261aaf"},
+        "train-labels-idx1-ubyte": {"a25bea736e30d166cdddb491f175f624"},
+        "t10k-images-idx3-ubyte": {"2646ac647ad5339dbf082846283269ea"},
+        "t10k-labels-idx1-ubyte": {"27ae3e4e09519cfbb04c329615203637"},
+    }
+}
+PROBE_SECONDS = 3.0  # until the network counts as absent
+READ_SECONDS = 10.0  # until a download that stands still is given up
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and labels in memory.
+
+    Attributes:
+        name: "mnist", "fashion-mnist" or "digits".
+        train: training images, uint8 [N, 28, 28]; train_labels: int64 [N].
+        test: test images, uint8 [M, 28, 28]; test_labels: int64 [M].
+        source: where they came from, in words.
+    """
+
+    name: str
+    train: Tensor
+    train_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+    source: str
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.name]
+
+
+def load(name: str = "auto", root: str | os.PathLike | None = None, download: bool = True) -> Images:
+    """A data set, with one printed line that says which and from where.
+
+    Args:
+        name: "mnist", "fashion-mnist", "digits", or "auto": MNIST if it can be had, else the digits.
+        root: a folder that holds `MNIST/raw/` as torchvision lays it out; else the one that CHAPTER10_DATA names.
+            If either is given, the data come from there or not at all.
+        download: whether the network may be tried.
+    Raises:
+        DataError: where a file is missing, unreadable, cut off, swapped or altered; where a set asked for by name
+            can't be had.
+        InputError: for a name that is not known.
+    """
+    if name not in ("auto", "digits", *FOLDERS):
+        raise InputError(f"The data set {name!r} is not known. Choose one of: auto, digits, {', '.join(FOLDERS)}.")
+    root = root or os.environ.get("CHAPTER10_DATA")
+    if name == "digits":
+        images = _digits("asked for by name")
+    elif root:
+        images = _read(name.replace("auto", "mnist"), Path(root).expanduser(), f"the folder {_short(root)}")
+    else:
+        images = _from_cache_or_network(name, download)
+    print(
+        f"Data: {images.title}, {len(images.train):,} training and {len(images.test):,} test images of 28×28 "
+        f"({images.source})."
+    )
+    return images
+
+
+def cache_folder() -> Path:
+    """Where downloaded data are kept for the next time."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("chapter10")
+
+
+def _short(path: str | os.PathLike) -> str:
+    """The last folder of a path: enough to know it by, and the same on each machine."""
+    return f"'{Path(path).name or path}'"
+
+
+def _from_cache_or_network(name: str, download: bool) -> Images:
+    wanted = name.replace("auto", "mnist")
+    cache = cache_folder()
+    if (cache / FOLDERS[wanted] / "raw").is_dir():
+        return _read(wanted, cache, "the cache")
+    reason = _download(wanted, cache) if download else "no download was allowed"
+    if reason is None:
+        return _read(wanted, cache, "downloaded now, kept in the cache")
+    if name == "auto":
+        return _digits(f"MNIST can't be had: {reason}; CHAPTER10_DATA may name a folder that has it")
+    raise DataError(
+        f"{TITLES[wanted]} can't be had: {reason}. Put its four files into a folder {FOLDERS[wanted]}/raw and set "
+        f"CHAPTER10_DATA to the folder above it, or ask for load('digits'), which needs no network."
+    )
+
+
+def _read(name: str, root: Path, source: str) -> Images:
+    """The four idx files below `root`, each checked before torchvision reads it."""
+    folder = root / FOLDERS[name] / "raw"
+    for file in FILES:
+        _check_file(name, folder / file)
+    import torchvision
+
+    parts = [getattr(torchvision.datasets, FOLDERS[name])(root=str(root), train=train) for train in (True, False)]
+    (train, train_labels), (test, test_labels) = [(part.data, part.targets.long()) for part in parts]
+    return Images(name, train, train_labels, test, test_labels, source)
+
+
+def _check_file(name: str, path: Path) -> None:
+    """Raise a DataError unless this is the idx file that its name says."""
+    magic, count = FILES[path.name]
+    images = magic == 2051
+    size = 16 + 784 * count if images else 8 + count
+    expected = f"expected {count:,} {'images of 28×28' if images else 'labels'} in {size:,} bytes"
+    mend = (
+        f"Fetch {TITLES[name]} again, put its four unpacked files into {path.parent.parent.name}/raw, or unset "
+        f"CHAPTER10_DATA to let it be downloaded."
+    )
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        packed = " (it is there only packed, as .gz: unpack it)" if path.with_name(path.name + ".gz").exists() else ""
+        raise DataError(f"{path} does not exist{packed}; {expected}. {mend}") from None
+    except OSError as error:
+        raise DataError(
+            f"{path} can't be read ({error.strerror}); {expected}. Give yourself the right to read it and its folder, "
+            f"or set CHAPTER10_DATA to a folder you may read."
+        ) from None
+    if not content:
+        raise DataError(f"{path} is empty; {expected}. {mend}")
+    header = struct.unpack(">" + "I" * min(4, len(content) // 4), content[:16])[: 4 if images else 2]
+    if header != ((magic, count, 28, 28) if images else (magic, count)):
+        other = next((o for o, (m, c) in FILES.items() if header[:2] == (m, c) and o != path.name), None)
+        found = f"has the content of {other}: were two files swapped?" if other else f"begins with {list(header)}"
+        raise DataError(f"{path} {found}; {expected}. {mend}")
+    if len(content) != size:
+        raise DataError(f"{path} is {'cut off' if len(content) < size else 'too long'}: {len(content):,} bytes; {expected}. {mend}")
+    known = CHECKSUMS.get(name, {}).get(path.name)
+    if known:
+        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if found not in known:
+            raise DataError(
+                f"{path} has the right size but not the right content: its MD5 is {found}, expected "
+                f"{' or '.join(sorted(known))}. {mend}"
+            )
+
+
+def _download(name: str, cache: Path) -> str | None:
+    """Fetch a data set into the cache. Returns None, or the reason why it was not possible."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=cache, prefix=".download-"))
+    except OSError as error:
+        return f"the cache {cache} can't be written ({error.strerror})"
+    import torchvision
+
+    dataset = getattr(torchvision.datasets, FOLDERS[name])
+    before = socket.getdefaulttimeout()
+    try:
+        mirrors = getattr(dataset, "mirrors", None) or ["/".join(dataset.url.split("/")[:-1]) + "/"]
+        if not _reachable([mirror + dataset.resources[0][0] for mirror in mirrors]):
+            return "its servers did not answer (no network?)"
+        socket.setdefaulttimeout(READ_SECONDS)  # torchvision passes no limit of its own
+        dataset(root=str(work), download=True)
+        for file in FILES:
+            _check_file(name, work / FOLDERS[name] / "raw" / file)
+        os.replace(work / FOLDERS[name], cache / FOLDERS[name])  # whole, or not at all
+        return None
+    except (OSError, RuntimeError, DataError) as error:
+        return f"the download failed ({str(error).splitlines()[0]})"
+    finally:
+        socket.setdefaulttimeout(before)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _reachable(addresses: list[str]) -> bool:
+    """Whether one of the addresses answers in time; in threads, for looking up a name knows no limit."""
+    answered, tried = threading.Event(), threading.Semaphore(0)
+
+    def ask(address: str) -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PROBE_SECONDS).close()
+            answered.set()
+        except (OSError, ValueError):
+            return  # silence is the answer
+        finally:
+            tried.release()
+
+    for address in addresses:
+        threading.Thread(target=ask, args=(address,), daemon=True).start()
+    for _ in addresses:
+        if answered.is_set() or not tried.acquire(timeout=PROBE_SECONDS):
+            break
+    return answered.is_set()
+
+
+def _digits(why: str) -> Images:
+    """1,797 digits of 8×8 (Alpaydin and Kaynak, UCI), drawn at 20×20 in the middle of 28×28 as MNIST's are."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    small = torch.from_numpy(digits.images).float().unsqueeze(1) / 16  # (N, 1, 8, 8)
+    large = torch.nn.functional.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False).clamp(0, 1)
+    images = torch.nn.functional.pad(large, (4, 4, 4, 4)).squeeze(1).mul(255).round().to(torch.uint8)
+    labels = torch.from_numpy(digits.target).long()
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1797))  # one split for all
+    train, test = order[:1437], order[1437:]
+    return Images("digits", images[train], labels[train], images[test], labels[test], why)
+
+
+def _flat(images: Tensor) -> Tensor:
+    if images.dtype != torch.uint8 or images.ndim < 2:
+        raise InputError(f"Images come as bytes [N, H, W], found {images.dtype} {list(images.shape)}.")
+    return images.flatten(1)
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Bytes [N, H, W] as floats [N, H·W] in [0, 1], for likelihoods."""
+    return _flat(images).float().div_(255)
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """Bytes [N, H, W] as floats [N, H·W] in [−1, 1], for GANs."""
+    return _flat(images).float().div_(127.5).sub_(1)
+
+
+def binarize(unit: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Each pixel becomes 1 with its grey level as probability, else 0 (Salakhutdinov and Murray 2008).
+
+    Args:
+        unit: grey levels in [0, 1], any shape.
+    Raises:
+        InputError: outside [0, 1].
+    """
+    check_unit(unit)
+    return torch.rand(unit.shape, generator=generator, dtype=unit.dtype, device=unit.device).lt(unit).to(unit.dtype)
+
+
+def check_unit(x: Tensor) -> None:
+    """Raise InputError unless all of x lies in [0, 1]."""
+    if x.numel() == 0:
+        raise InputError(f"There are no images in a tensor of shape {list(x.shape)}.")
+    low, high = torch.aminmax(x)
+    if not (low >= 0 and high <= 1):  # written so that NaN fails too
+        raise InputError(
+            f"Pixels must lie in [0, 1] for a likelihood, found {low.item():.3g} to {high.item():.3g}. "
+            f"data.to_unit turns bytes into that range; (x + 1) / 2 does it for images in [−1, 1]."
+        )
+
+
+FORMS = ("binary", "unit", "signed")
+
+
+class Batches:
+    """Shuffled batches; one pass of `for x in batches` is an epoch, in an order drawn anew from torch's random numbers.
+
+    The bytes stay in memory (on the device, if it is a GPU) and are converted batch by batch: no DataLoader.
+
+    Args:
+        images: uint8 [N, H, W].
+        batch_size: B, from 1 to N. The last batch of an epoch may be smaller.
+        form: "binary" (pixels drawn anew each time, for likelihoods), "unit" ([0, 1]) or "signed" ([−1, 1]).
+        device: where the batches are wanted.
+        drop_last: leave a smaller last batch out.
+    Yields:
+        x: float32 [B, H·W].
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        batch_size: int = 128,
+        form: str = "binary",
+        device: str | torch.device = "cpu",
+        drop_last: bool = False,
+    ):
+        if form not in FORMS:
+            raise InputError(f"The form {form!r} is not known. Choose one of: {', '.join(FORMS)}.")
+        self.bytes = _flat(images).contiguous().to(device)
+        if not isinstance(batch_size, int) or not 1 <= batch_size <= len(images):
+            raise InputError(
+                f"The batch size is {batch_size!r}; give a whole number from 1 to the number of images, {len(images):,}."
+            )
+        self.batch_size, self.form, self.drop_last = batch_size, form, drop_last
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+        full, rest = divmod(len(self.bytes), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        order = torch.randperm(len(self.bytes)).to(self.bytes.device)
+        for i in range(len(self)):
+            yield self.convert(self.bytes[order[i * self.batch_size : (i + 1) * self.batch_size]])
+
+    def convert(self, pixels: Tensor) -> Tensor:
+        """Bytes [B, D] in the form of these batches."""
+        if self.form == "binary":
+            # A byte b is set with probability b / 255: b > r for r uniform on 0 … 254.
+            return pixels.gt(torch.empty_like(pixels).random_(0, 255)).float()
+        x = pixels.float()
+        return x.div_(255) if self.form == "unit" else x.div_(127.5).sub_(1)
+
+
+@dataclass(frozen=True)
+class GaussianMixture:
+    """A mixture of round Gaussians, whose density is known.
+
+    Args:
+        means: [K, 2] (or any dimension); std: of each coordinate, > 0; weights: [K], adding up to 1; uniform if None.
+    """
+
+    means: Tensor
+    std: float
+    weights: Tensor | None = None
+
+    def __post_init__(self):
+        if self.means.ndim != 2 or not self.std > 0:
+            raise InputError(f"A mixture needs means [K, dimensions] and std > 0, found {list(self.means.shape)} and {self.std}.")
+        if self.weights is not None and (
+            self.weights.shape != self.means.shape[:1] or (self.weights < 0).any() or abs(self.weights.sum() - 1) > 1e-5
+        ):
+            raise InputError(f"The weights must be {len(self.means)} numbers from 0 up that add up to 1, found {self.weights.tolist()}.")
+
+    def _weights(self) -> Tensor:
+        return torch.full((len(self.means),), 1 / len(self.means)) if self.weights is None else self.weights
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """n points [n, 2] and the component that each came from [n]."""
+        k = torch.multinomial(self._weights(), n, replacement=True, generator=generator)
+        noise = torch.randn(n, self.means.shape[1], generator=generator)
+        return self.means[k] + self.std * noise, k
+
+    def log_prob_components(self, x: Tensor) -> Tensor:
+        """log p(x, k): weight times density of each component, [N, K], in nats."""
+        square = (x.unsqueeze(1) - self.means).square().sum(-1)  # (N, 1, 2) − (K, 2) -> (N, K)
+        dimensions = self.means.shape[1]
+        log_norm = dimensions * (torch.log(torch.tensor(self.std)) + 0.5 * torch.log(torch.tensor(2 * torch.pi)))
+        return self._weights().log() - square / (2 * self.std**2) - log_norm
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) [N], in nats."""
+        return self.log_prob_components(x).logsumexp(1)
+
+
+def ring(modes: int = 8, radius: float = 1.0, std: float = 0.01) -> GaussianMixture:
+    """Gaussians in a circle (PacGAN's protocol: Lin et al. 2018)."""
+    angle = torch.arange(modes) * (2 * torch.pi / modes)
+    return GaussianMixture(radius * torch.stack([angle.cos(), angle.sin()], 1), std)
+
+
+def grid(side: int = 5, spacing: float = 2.0, std: float = 0.05) -> GaussianMixture:
+    """Gaussians on a square grid around 0 (PacGAN's protocol: Lin et al. 2018)."""
+    axis = (torch.arange(side) - (side - 1) / 2) * spacing
+    return GaussianMixture(torch.cartesian_prod(axis, axis), std)

@@ -1,0 +1,165 @@
+"""One look for all pictures: Okabe and Ito's colours, legible at a laptop's width, each with words for who can't see it."""
+
+import io
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from chapter10.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito 2008: told apart under the common colour blindnesses.
+COLORS = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "red": "#D55E00",
+    "purple": "#CC79A7",
+}
+# Ten classes need more than eight colours: each class has a colour and its digit as a mark.
+CLASS_COLORS = [
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D1F", "#7A7A7A", "#5B2A86",
+]  # fmt: skip
+DPI = 100
+
+_STYLE = {
+    "figure.dpi": DPI,
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "lines.linewidth": 2,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+}
+
+
+@contextmanager
+def style():
+    """matplotlib with this project's look, for the figures made inside it."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE | {"axes.prop_cycle": matplotlib.cycler(color=_cycle())}):
+        yield
+
+
+def _cycle() -> list[str]:
+    return [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky", "black")]
+
+
+def new(rows: int = 1, columns: int = 1, width: float = 9.0, height: float = 3.6) -> tuple["Figure", "Axes | Sequence[Axes]"]:
+    """A figure in this look, not known to pyplot: nothing to close, nothing shown twice.
+
+    Returns:
+        the figure, and its axes as `matplotlib.pyplot.subplots` gives them. Sizes in inches at 100 dots each.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure, figure.subplots(rows, columns)
+
+
+def png(figure: "Figure") -> bytes:
+    """The figure as PNG, with few enough colours to keep a notebook small."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
+    image = Image.open(buffer).convert("RGB").quantize(colors=256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    image.save(small, format="PNG", optimize=True)
+    return small.getvalue()
+
+
+class Picture:
+    """A PNG with alt text; as the last value of a cell, or through `show`, it displays itself."""
+
+    def __init__(self, content: bytes, alt: str):
+        if not alt.strip():
+            raise InputError("A picture needs alt text: say in a sentence what one should see in it.")
+        self.content, self.alt = content, " ".join(alt.split())
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        from base64 import b64encode
+
+        data = {"image/png": b64encode(self.content).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def show(figure: "Figure", alt: str) -> None:
+    """Display a figure made by `new`, with alt text: what one should see in it, in a sentence."""
+    from IPython.display import display
+
+    display(Picture(png(figure), alt))
+
+
+class Redrawn:
+    """A picture that is drawn again in place, as training goes on."""
+
+    def __init__(self):
+        self.handle = None
+
+    def show(self, figure: "Figure", alt: str) -> None:
+        from IPython.display import display
+
+        picture = Picture(png(figure), alt)
+        if self.handle is None:
+            self.handle = display(picture, display_id=True)
+        else:
+            self.handle.update(picture)
+
+
+def tile(images: Tensor, columns: int, pad: int = 2) -> Tensor:
+    """Images [N, 784] or [N, H, W] as one picture [rows·(H+pad)+pad, columns·(W+pad)+pad], for `imshow`."""
+    if images.ndim == 2:
+        side = int(images.shape[1] ** 0.5)
+        if side * side != images.shape[1]:
+            raise InputError(f"Images of {images.shape[1]} pixels are not square; give them as [N, H, W].")
+        images = images.view(-1, side, side)
+    n, height, width = images.shape
+    rows = -(-n // columns)
+    sheet = images.new_full((rows * (height + pad) + pad, columns * (width + pad) + pad), float(images.max()))
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + pad) + pad, (i % columns) * (width + pad) + pad
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def draw_images(axes: "Axes", images: Tensor, columns: int = 10, title: str = "") -> None:
+    """Images [N, 784] in [0, 1], in rows of `columns`, black ink on white."""
+    axes.imshow(tile(1 - images.detach().cpu().float(), columns), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title, loc="left")
+
+
+def draw_latent_plane(axes: "Axes", codes: Tensor, labels: Tensor, title: str = "", points: int = 2000) -> None:
+    """Codes [N, 2] coloured by class, each class named by its digit at the median of its codes."""
+    if codes.ndim != 2 or codes.shape[1] != 2:
+        raise InputError(f"A latent plane needs codes [N, 2], found {list(codes.shape)}.")
+    for k in labels.unique().tolist():
+        of_class = codes[labels == k].cpu()
+        shown = of_class[: max(1, points // 10)]
+        axes.scatter(shown[:, 0], shown[:, 1], s=5, color=CLASS_COLORS[k % 10], alpha=0.6, linewidths=0)
+        x, y = of_class.median(0).values.tolist()
+        axes.text(
+            x, y, str(k), color="white", weight="bold", ha="center", va="center",
+            bbox={"boxstyle": "circle,pad=0.2", "facecolor": CLASS_COLORS[k % 10], "edgecolor": "white"},
+        )  # fmt: skip
+    axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+    axes.set_title(title, loc="left")

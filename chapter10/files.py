@@ -1,0 +1,170 @@
+"""Reading and writing: whole or not at all, and never through pickle.
+
+States (weights, optimisers, random states) are stored as safetensors: the tensors as they are, and the
+rest of the nesting as JSON in the file's metadata. A file is written beside its goal and moved into
+place, so an interrupted or failed write leaves what was there before.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from chapter10.errors import CheckpointError, InputError, SaveError
+
+FORMAT = "chapter10 state 1"
+
+
+def write_atomic(path: str | os.PathLike, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all. Raises SaveError; an older file stays as it was."""
+    path = Path(path)
+    name = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes it private to its owner
+        os.replace(name, path)
+    except OSError as error:
+        kept = "The earlier file there is untouched" if path.is_file() else "Nothing was left there"
+        raise SaveError(
+            f"{path} could not be written: {error.strerror or error}. {kept}. It needs "
+            f"{len(content) / 1e6:.1f} MB and the right to write in that folder: free some space or choose another."
+        ) from None
+    finally:
+        if name is not None and os.path.exists(name):
+            os.unlink(name)
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+
+def save_state(path: str | os.PathLike, state: Any, metadata: dict[str, Any] | None = None) -> None:
+    """Store a nesting of dicts, lists, tensors and JSON values. Raises SaveError, InputError."""
+    tensors: dict[str, Tensor] = {}
+    structure = _split(state, "", tensors)
+    header = {
+        "format": FORMAT,
+        "structure": json.dumps(structure),
+        "metadata": json.dumps(metadata or {}),
+    }
+    write_atomic(path, save(tensors, header))
+
+
+def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
+    """The state and the metadata that `save_state` stored. Raises CheckpointError."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}. Check the name, or train anew to make it.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} ({path.stat().st_size:,} bytes) can't be read as safetensors ({error}): it was cut off, or is "
+            f"another kind of file. Delete it and train anew, or fetch it again."
+        ) from None
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not one that chapter10 wrote (its format is "
+            f"{header.get('format', 'not named')!r}, expected {FORMAT!r}). Give the path of a checkpoint of this package."
+        )
+    return _join(json.loads(header["structure"]), tensors), json.loads(header["metadata"])
+
+
+def _split(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """JSON of the nesting; each tensor is put aside under its dotted name."""
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(value, dict):  # as pairs, for JSON would make strings of integer keys
+        return {"dict": [[key, _split(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        items = [_split(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]
+        return {"tuple" if isinstance(value, tuple) else "list": items}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return {"value": value}
+    raise InputError(f"A {type(value).__name__} (at {name!r}) can't be stored; give tensors, numbers, strings or their nestings.")
+
+
+def _join(node: dict, tensors: dict[str, Tensor]) -> Any:
+    [(kind, content)] = node.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: _join(item, tensors) for key, item in content}
+    if kind == "value":
+        return content
+    items = [_join(item, tensors) for item in content]
+    return tuple(items) if kind == "tuple" else items
+
+
+def load_into(target: Any, state: dict[str, Any], path: str | os.PathLike) -> None:
+    """`target.load_state_dict(state)`, or a CheckpointError that names the first thing that does not fit.
+
+    The target is left as it was when the state does not fit.
+    """
+    before = target.state_dict()
+    reason = _first_difference(before, state)
+    if reason:
+        raise CheckpointError(
+            f"{path} is of another model: {reason}. Build the model with the settings it was trained with, or give "
+            f"another path."
+        )
+    target.load_state_dict(state)
+
+
+def _first_difference(expected: Any, found: Any, name: str = "") -> str | None:
+    """The first tensor that is missing, left over or of another shape, in words; None where all fit.
+
+    Only the parameters and buffers are compared: an optimiser's state is empty before its first step.
+    """
+    if isinstance(expected, Tensor):
+        if not isinstance(found, Tensor):
+            return f"'{name}' should be a tensor, the file has {type(found).__name__}"
+        if expected.shape != found.shape:
+            return f"'{name}' is {tuple(found.shape)} in the file and {tuple(expected.shape)} in this model"
+        return None
+    if isinstance(expected, dict):
+        if not isinstance(found, dict):
+            return f"'{name or 'the state'}' should be a dict of tensors, the file has {type(found).__name__}"
+        if name.split(".")[-1] == "optimizer":
+            return None
+        for key in expected:
+            if key not in found:
+                return f"the file lacks '{name}.{key}'".replace("'.", "'")
+            reason = _first_difference(expected[key], found[key], f"{name}.{key}".lstrip("."))
+            if reason:
+                return reason
+        extra = [key for key in found if key not in expected]
+        if extra:
+            return f"the file has '{name}.{extra[0]}', which this model lacks".replace("'.", "'")
+    return None
+
+
+def random_state() -> dict[str, Tensor]:
+    """torch's random state, on the CPU and on each CUDA device."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state |= {f"cuda{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
+    return state
+
+
+def set_random_state(state: dict[str, Tensor]) -> None:
+    torch.set_rng_state(state["cpu"])
+    for i in range(torch.cuda.device_count()):
+        if f"cuda{i}" in state:
+            torch.cuda.set_rng_state(state[f"cuda{i}"], i)

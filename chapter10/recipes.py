@@ -1,0 +1,226 @@
+"""Every trained model as a named recipe: what it is made of, how it is trained, and the weights that came of it.
+
+`python -m chapter10 train NAME` makes the weights anew; `load(NAME)` gives the model with the stored ones.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chapter10 import data, metrics
+from chapter10.errors import CheckpointError, InputError
+from chapter10.files import load_into, load_state, save_state
+from chapter10.nets import Classifier, count_parameters
+from chapter10.training import History, fit, warmup_cosine
+from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining, _Training
+
+SETS = ("mnist", "digits")
+
+
+class ClassifierTraining(_Training):
+    """Cross-entropy on labelled batches, the images moved by up to two pixels: a stand-in for `VAETraining`."""
+
+    def __init__(self, model: Classifier, lr: float = 2e-3):
+        super().__init__(model, lr)
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """One update on x [B, D + 1]: the images, and the label in the last column."""
+        self.model.train()
+        images, labels = x[:, :-1], x[:, -1].long()
+        shift = torch.randint(-2, 3, (2,)).tolist()
+        moved = images.view(-1, 28, 28).roll(shift, (1, 2)).flatten(1)
+        loss = F.cross_entropy(self.model(moved), labels)
+        self.update(loss)
+        return {"loss": loss.detach()}
+
+
+class LabelledBatches(data.Batches):
+    """Batches of images in [0, 1] with their label as one column more: x [B, D + 1]."""
+
+    def __init__(self, images: Tensor, labels: Tensor, batch_size: int, device: str | torch.device = "cpu"):
+        super().__init__(torch.cat([images.flatten(1), labels.to(torch.uint8).unsqueeze(1)], 1), batch_size, "unit", device)
+
+    def convert(self, pixels: Tensor) -> Tensor:
+        x = super().convert(pixels)
+        x[:, -1] = pixels[:, -1]
+        return x
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made.
+
+    Attributes:
+        name: as `python -m chapter10 train` takes it; the data set is its last part.
+        about: what it is, in a sentence.
+        build: the untrained model; method: the model with its optimiser.
+        epochs: by scale; batch_size: B; lr: the highest rate of its warm-up and cosine.
+    """
+
+    name: str
+    about: str
+    build: Callable[[], nn.Module]
+    method: Callable[[nn.Module], Any]
+    epochs: dict[str, int]
+    lr: float
+    batch_size: int = 128
+
+    @property
+    def data(self) -> str:
+        return self.name.rsplit("-", 1)[1]
+
+
+def _recipes() -> dict[str, Recipe]:
+    made = []
+    for name in SETS:
+        times = 1 if name == "mnist" else 12  # the embedded digits are few: more passes, smaller batches
+        batch = 128 if name == "mnist" else 64
+
+        def scaled(smoke: int, quick: int, full: int, times: int = times) -> dict[str, int]:
+            return {"smoke": smoke, "quick": quick * times, "full": full * times}
+
+        made += [
+            Recipe(f"classifier-{name}", f"A small convolutional classifier of {data.TITLES[name]}, to measure with.",
+                   Classifier, ClassifierTraining, scaled(1, 8, 20), 4e-3, batch),
+            Recipe(f"ae2-{name}", "The plain autoencoder with two latent dimensions.",
+                   lambda: Autoencoder(latent_dim=2), AutoencoderTraining, scaled(1, 20, 60), 2e-3, batch),
+            Recipe(f"vae2-{name}", "The chapter's VAE with two latent dimensions.",
+                   lambda: VAE(latent_dim=2), VAETraining, scaled(1, 20, 60), 2e-3, batch),
+            Recipe(f"vae20-{name}", "The chapter's VAE, 20 latent dimensions.",
+                   VAE, VAETraining, scaled(1, 40, 200), 3e-3, batch),
+        ]  # fmt: skip
+    made.append(
+        Recipe("burda-mnist", "One stochastic layer of Burda et al. 2016: 784-200-200-50, tanh.",
+               lambda: VAE(latent_dim=50, hidden_dim=200, activation="tanh"), VAETraining,
+               {"smoke": 1, "quick": 30, "full": 600}, 2e-3, 100)  # fmt: skip
+    )
+    return {recipe.name: recipe for recipe in made}
+
+
+RECIPES = _recipes()
+
+
+def get(name: str) -> Recipe:
+    """The recipe of that name. Raises InputError."""
+    if name not in RECIPES:
+        raise InputError(f"There is no recipe {name!r}. There are: {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+def weights_path(name: str) -> Path:
+    return Path(str(files("chapter10"))) / "weights" / f"{name}.safetensors"
+
+
+def batches_for(recipe: Recipe, images: data.Images, device: str | torch.device) -> data.Batches:
+    if recipe.method is ClassifierTraining:
+        return LabelledBatches(images.train, images.train_labels, recipe.batch_size, device)
+    return data.Batches(images.train, recipe.batch_size, "binary", device)
+
+
+def train(
+    name: str,
+    scale: str = "quick",
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    out: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Train a recipe, measure the model, and store it.
+
+    Args:
+        scale: "smoke", "quick" or "full"; out: the file to write, the package's own if None.
+        checkpoint: a file to go on from, as in `training.fit`.
+    Returns:
+        the model, and what is stored beside its weights: recipe, data, seed, scores.
+    """
+    recipe = get(name)
+    if scale not in recipe.epochs:
+        raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(recipe.epochs)}.")
+    images = data.load(recipe.data)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = recipe.build().to(device)
+    started = time.perf_counter()
+    history = fit(
+        recipe.method(model),
+        batches_for(recipe, images, device),
+        recipe.epochs[scale],
+        seed=seed,
+        schedules={"lr": warmup_cosine(recipe.lr)},
+        checkpoint=checkpoint,
+    )
+    model.eval().cpu()
+    _round(model)
+    about = describe(recipe, model, images, history, scale, seed, device) | {"seconds": round(time.perf_counter() - started, 1)}
+    save_state(out or weights_path(name), {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}, about)
+    return model, about
+
+
+def _round(model: nn.Module) -> None:
+    """Weights as they will be stored, in half precision: the scores are those of what is loaded later."""
+    for tensor in model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half().float())
+
+
+def describe(
+    recipe: Recipe, model: nn.Module, images: data.Images, history: History, scale: str, seed: int, device: str
+) -> dict[str, Any]:
+    """What stands beside stored weights; the scores are on the test images."""
+    return {
+        "recipe": recipe.name,
+        "command": f"python -m chapter10 train {recipe.name} --scale {scale} --seed {seed} --device {device}",
+        "data": images.name,
+        "seed": seed,
+        "epochs": len(history),
+        "interrupted": history.interrupted,
+        "parameters": count_parameters(model),
+        "torch": torch.__version__.split("+")[0],
+        "scores": scores(model, images),
+    }
+
+
+@torch.no_grad()
+def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, float]:
+    """Figures on the test images, binarised once from `seed`; the bound with many samples on the first 1,000."""
+    unit = data.to_unit(images.test)
+    if isinstance(model, Classifier):
+        return {"accuracy": metrics.accuracy(model, unit, images.test_labels)}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        x = data.binarize(unit)
+        if isinstance(model, Autoencoder):
+            loss = F.binary_cross_entropy_with_logits(model(x), x, reduction="none").sum(1).mean()
+            return {"cross_entropy": loss.item()}
+        bound = metrics.mean_elbo(model, x)
+        many = metrics.iwae_bound(model, x[:1000], 500).mean().item()
+        return {
+            "elbo": bound.value,
+            "reconstruction": bound.reconstruction,
+            "kl": bound.kl,
+            "log_likelihood_500": many,
+            "active_units": metrics.active_units(model.encode(x)[0]),
+        }
+
+
+def load(name: str) -> nn.Module:
+    """The model with its stored weights, ready to use (eval mode). Raises InputError, CheckpointError."""
+    recipe, path = get(name), weights_path(name)
+    if not path.is_file():
+        raise CheckpointError(f"There are no stored weights for {name!r}. Make them: python -m chapter10 train {name}")
+    state, _ = load_state(path)
+    model = recipe.build()
+    load_into(model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, path)
+    return model.eval()
+
+
+def about(name: str) -> dict[str, Any]:
+    """What stands beside the stored weights of a recipe: command, data, seed, scores."""
+    return load_state(weights_path(get(name).name))[1]

@@ -1,0 +1,277 @@
+"""One training loop for every method. It knows no model; what else is wanted hangs on callbacks.
+
+A method has `step(x) -> dict[str, Tensor]`, which makes one update and returns the named parts of its loss, and
+`state_dict` and `load_state_dict`, which make it resumable. Rates and weights that change while training goes on
+are attributes of the method, set before each step by a schedule.
+"""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sized
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from chapter10.errors import CheckpointError, InputError, TrainingError
+from chapter10.files import load_into, load_state, random_state, save_state, set_random_state
+
+BAR_SECONDS = 0.3  # between two drawings of the bar
+LOOK_EVERY = 50  # steps between looks at the losses on a GPU, where each look waits for it
+
+
+class Method(Protocol):
+    """What `fit` asks of a model with its optimisers."""
+
+    def step(self, x: Tensor) -> dict[str, Tensor]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class BatchSource(Sized, Iterable[Tensor], Protocol):
+    """Batches of one epoch at each pass, drawn from torch's random numbers; `data.Batches` is one."""
+
+
+Schedule = Callable[[float], float]  # from the share of training done, 0 to 1, to a value
+
+
+@dataclass
+class History:
+    """What `fit` measured.
+
+    Attributes:
+        rows: one dict an epoch: "epoch" and "step" (done so far), "seconds" (of training, so far), and the mean of
+            each part of the loss over that epoch.
+        interrupted: whether it was stopped by hand; the last row may then cover a part of an epoch.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    interrupted: bool = False
+
+    def __getitem__(self, part: str) -> list[float]:
+        """One column, such as history["loss"]."""
+        if self.rows and part not in self.rows[0]:
+            raise InputError(f"The history has no column {part!r}. It has: {', '.join(self.rows[0])}.")
+        return [row[part] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback gets at the end of each epoch."""
+
+    epoch: int
+    epochs: int
+    step: int
+    history: History
+    method: Method
+
+
+def fit(
+    method: Method,
+    batches: BatchSource,
+    epochs: int,
+    seed: int = 0,
+    schedules: dict[str, Schedule] | None = None,
+    callbacks: Iterable[Callable[[Progress], None]] = (),
+    checkpoint: str | os.PathLike | None = None,
+    progress: bool = True,
+) -> History:
+    """Train for a number of epochs.
+
+    The same seed, data and machine give the same weights bit for bit; torch's own random state is as before when
+    `fit` returns. Ctrl-C, or the stop button, ends training early: the method is usable and the history complete.
+
+    Args:
+        method: the model with its optimisers; trained in place.
+        batches: one pass is an epoch.
+        epochs: in all, those already in the checkpoint included.
+        seed: of the batches' order and of all noise.
+        schedules: for attributes of the method, such as {"lr": warmup_cosine(1e-3)}.
+        callbacks: each is called after each epoch with a `Progress`.
+        checkpoint: a file, written after each epoch; if it is there, training goes on from it and ends exactly as
+            it would have without the interruption.
+        progress: show a bar with speed and losses.
+    Raises:
+        InputError: for a number of epochs below 1, or a schedule of an attribute that the method lacks.
+        TrainingError: when a part of the loss is not finite; the method is then as it was at the end of the
+            epoch before.
+        CheckpointError: when the checkpoint is damaged, of another model or of another plan of training.
+        SaveError: when the checkpoint can't be written.
+    """
+    schedules = schedules or {}
+    _check(method, batches, epochs, schedules)
+    history, steps = History(), len(batches)
+    plan = {"seed": seed, "steps_per_epoch": steps, "schedules": sorted(schedules)}
+    if schedules:
+        plan["epochs"] = epochs  # a schedule runs over the whole training, so its length is part of the plan
+    devices = [i for i in range(torch.cuda.device_count())]
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        if checkpoint is not None and Path(checkpoint).exists():
+            history.rows = _resume(method, checkpoint, plan)
+        first = len(history)
+        with _bar(epochs * steps, first * steps, progress) as bar:
+            for epoch in range(first, epochs):
+                before = deepcopy(method.state_dict())
+                row, bad = _epoch(method, batches, epoch, epochs, schedules, history, bar)
+                if bad:
+                    method.load_state_dict(before)
+                    raise TrainingError(bad)
+                if row:
+                    history.rows.append(row)
+                if history.interrupted:
+                    break
+                if checkpoint is not None:
+                    state = {"method": method.state_dict(), "random": random_state(), "rows": history.rows}
+                    save_state(checkpoint, state, {"plan": plan})
+                try:
+                    for callback in callbacks:
+                        callback(Progress(epoch + 1, epochs, (epoch + 1) * steps, history, method))
+                except KeyboardInterrupt:
+                    history.interrupted = True
+                    break
+        _report(history, epochs, progress)
+    return history
+
+
+def _epoch(method, batches, epoch, epochs, schedules, history, bar) -> tuple[dict | None, str | None]:
+    """One pass. Returns the row of the history, and what went wrong in words (or None)."""
+    steps, start = len(batches), time.perf_counter()
+    before = history.rows[-1]["seconds"] if history.rows else 0.0
+    means, done, seen, shown = _Means(), 0, 0, start
+    try:
+        for x in batches:
+            for name, schedule in schedules.items():
+                setattr(method, name, schedule((epoch * steps + done) / (epochs * steps)))
+            means.add(method.step(x))
+            done += 1
+            if not x.is_cuda or done % LOOK_EVERY == 0 or done == steps:
+                broken = means.first_not_finite()
+                if broken:
+                    at, part, value = broken
+                    return None, _not_finite(epoch * steps + at, part, value, method, epoch)
+                if bar is not None and (time.perf_counter() - shown > BAR_SECONDS or done == steps):
+                    bar.set_postfix(means.last(), refresh=False)
+                    bar.update(done - seen)
+                    seen, shown = done, time.perf_counter()
+    except KeyboardInterrupt:
+        history.interrupted = True
+    if done == 0 or means.first_not_finite():
+        return None, None
+    row = {"epoch": epoch + 1, "step": epoch * steps + done, "seconds": before + time.perf_counter() - start}
+    return row | means.values(), None
+
+
+class _Means:
+    """Means of the parts over an epoch, gathered on the device: no step waits for a number."""
+
+    def __init__(self):
+        self.names: list[str] = []
+        self.new: list[Tensor] = []  # since the last look
+        self.total: Tensor | None = None
+        self.count = 0
+
+    def add(self, parts: dict[str, Tensor]) -> None:
+        self.names = list(parts)
+        self.new.append(torch.stack([part.detach() for part in parts.values()]))
+
+    def first_not_finite(self) -> tuple[int, str, float] | None:
+        """Step in the epoch (from 1), part and value; sums up what is new."""
+        if not self.new:
+            return None
+        new = torch.stack(self.new)  # (steps, parts)
+        finite = new.isfinite()
+        if not finite.all():
+            step, part = (~finite).nonzero()[0].tolist()
+            return self.count + step + 1, self.names[part], new[step, part].item()
+        self.count += len(new)
+        summed = new.double().sum(0)
+        self.total = summed if self.total is None else self.total + summed
+        self.latest, self.new = new[-1], []
+        return None
+
+    def last(self) -> dict[str, str]:
+        return {name: f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" for name, value in zip(self.names, self.latest.tolist())}
+
+    def values(self) -> dict[str, float]:
+        return dict(zip(self.names, (self.total / self.count).tolist()))
+
+
+def _not_finite(step: int, part: str, value: float, method: Method, epoch: int) -> str:
+    rate = f" (it is {method.lr:g})" if hasattr(method, "lr") else ""
+    kept = f"the end of epoch {epoch}" if epoch else "the start"
+    return (
+        f"Step {step}: the part '{part}' of the loss became {value}. Try a lower learning rate{rate}, look for input "
+        f"outside its range, or clamp log_var; the method was put back to {kept}."
+    )
+
+
+def _check(method: Method, batches: BatchSource, epochs: int, schedules: dict[str, Schedule]) -> None:
+    if not isinstance(epochs, int) or epochs < 1:
+        raise InputError(f"epochs is {epochs!r}; give a whole number from 1 up.")
+    if len(batches) < 1:
+        raise InputError("There is no batch in an epoch: give more images, or a smaller batch size.")
+    for name in schedules:
+        if not hasattr(method, name):
+            raise InputError(f"A schedule is given for '{name}', which {type(method).__name__} does not have.")
+
+
+def _resume(method: Method, path: str | os.PathLike, plan: dict) -> list[dict[str, float]]:
+    state, metadata = load_state(path)
+    found = metadata.get("plan")
+    if not isinstance(state, dict) or not {"method", "random", "rows"} <= state.keys():
+        raise CheckpointError(f"{path} holds weights, not a checkpoint of a training. Give another path to begin anew.")
+    if found != plan:
+        differs = ", ".join(f"{k}: {(found or {}).get(k)} there, {plan.get(k)} here" for k in plan if (found or {}).get(k) != plan[k])
+        raise CheckpointError(
+            f"{path} was written by another plan of training ({differs or 'a schedule more'}), so going on from it would "
+            f"not end where either plan does. Give the same settings, or another path to begin anew."
+        )
+    load_into(method, state["method"], path)
+    set_random_state(state["random"])
+    return state["rows"]
+
+
+def _bar(total: int, initial: int, show: bool):
+    """A bar on standard output, where someone looks on: it stays text in a stored notebook, and needs no widget."""
+    from IPython.core.getipython import get_ipython
+
+    if not show or not (sys.stdout.isatty() or get_ipython()):
+        return nullcontext()
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=initial, file=sys.stdout, unit="step", leave=False, mininterval=0, ncols=100)
+
+
+def _report(history: History, epochs: int, show: bool) -> None:
+    if history.interrupted:
+        done = history.rows[-1]["step"] if history.rows else 0
+        print(f"Stopped by hand after {done:,} steps: the model is as trained so far, and the history is complete.")
+    elif show and history.rows:
+        row = history.rows[-1]
+        parts = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step", "seconds"))
+        print(f"{epochs} epochs, {row['step']:,} steps, {row['seconds']:.1f} s. Means of the last epoch: {parts}.")
+
+
+def warmup_cosine(base: float, warmup: float = 0.05, final: float = 0.0) -> Schedule:
+    """Up from 0 to `base` over the first share `warmup` of training, then down to `final` along half a cosine."""
+    if not 0 <= warmup < 1:
+        raise InputError(f"warmup is {warmup}; give a share of training from 0 to below 1.")
+
+    def schedule(done: float) -> float:
+        if done < warmup:
+            return base * done / warmup
+        return final + (base - final) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+
+    return schedule

@@ -1,0 +1,277 @@
+"""The variational autoencoder of section 10.2, and the plain autoencoder beside it.
+
+Kingma and Welling 2014, Auto-Encoding Variational Bayes; Rezende, Mohamed and Wierstra 2014. The mathematics are
+pure functions; the classes hold parameters. Sums over dimensions, nats; B images, D pixels, L latent dimensions.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chapter10.data import check_unit
+from chapter10.errors import InputError
+from chapter10.nets import ACTIVATIONS, mlp
+
+
+def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor | None = None) -> Tensor:
+    """z = μ + σ·ε with ε ~ N(0, I): a sample of q(z|x) through which gradients reach μ and σ (section 10.2.4).
+
+    Args:
+        mu, log_var: [B, L]; log_var is log σ², so σ = exp(log_var / 2).
+        eps: the noise [B, L]; drawn anew if None.
+    Returns:
+        z [B, L].
+    """
+    std = torch.exp(0.5 * log_var)
+    eps = torch.randn_like(std) if eps is None else eps
+    return mu + std * eps
+
+
+def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL( N(μ, σ²) ‖ N(0, I) ) of each row, in nats: ½ Σ (μ² + σ² − 1 − log σ²).
+
+    Args:
+        mu, log_var: [B, L].
+    Returns:
+        [B], never below 0: expm1 keeps the digits where σ is near 1.
+    """
+    _same_shape("mu", mu, "log_var", log_var)
+    return 0.5 * (mu.square() + torch.expm1(log_var) - log_var).sum(-1)
+
+
+def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
+    """log p(x|z) of binary pixels, in nats: Σ x·l − log(1 + e^l).
+
+    Args:
+        logits: [B, D]; the probability of a pixel is sigmoid(logits).
+        x: [B, D] in [0, 1]. It is a likelihood for x in {0, 1}; on grey levels it is no normalised density.
+    Returns:
+        [B].
+    Raises:
+        InputError: for other shapes, or x outside [0, 1].
+    """
+    _same_shape("logits", logits, "x", x)
+    check_unit(x)
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+
+
+def continuous_bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
+    """log p(x|z) of grey levels in [0, 1], in nats (Loaiza-Ganem and Cunningham 2019).
+
+    The Bernoulli's formula times the constant that makes it a density on [0, 1]: p(x) = l·e^(l·x) / (e^l − 1).
+    Shapes and errors as in `bernoulli_log_likelihood`.
+    """
+    _same_shape("logits", logits, "x", x)
+    check_unit(x)
+    half = logits / 2
+    near = half.abs() < 0.05
+    safe = torch.where(near, torch.ones_like(half), half.abs())  # keeps NaN out of the branch not taken
+    # log(sinh(a)/a), by its series near 0
+    exact = safe + torch.log1p(-torch.exp(-2 * safe)) - math.log(2) - torch.log(safe)
+    square = half.square().clamp(max=0.0025)
+    series = square / 6 - square.square() / 180 + square**3 / 2835
+    return (logits * (x - 0.5) - torch.where(near, series, exact)).sum(-1)
+
+
+class ELBO(NamedTuple):
+    """value = reconstruction − β·kl, each [B], in nats."""
+
+    value: Tensor
+    reconstruction: Tensor
+    kl: Tensor
+
+
+LIKELIHOODS = {"bernoulli": bernoulli_log_likelihood, "continuous-bernoulli": continuous_bernoulli_log_likelihood}
+
+
+def elbo(model: "VAE", x: Tensor, beta: float = 1.0, likelihood: str = "bernoulli") -> ELBO:
+    """The evidence lower bound of each image, with one sample of z (section 10.2.3).
+
+    Args:
+        model: has `encode(x) -> (mu, log_var)`, `reparameterize` and `decode(z) -> logits`.
+        x: [B, D] in [0, 1].
+        beta: weight of the KL term; 1 gives the bound, other values an objective (Higgins et al. 2017).
+        likelihood: "bernoulli" or "continuous-bernoulli".
+    Raises:
+        InputError: for x of another shape or range, or a likelihood that is not known.
+    """
+    if likelihood not in LIKELIHOODS:
+        raise InputError(f"The likelihood {likelihood!r} is not known. Choose one of: {', '.join(LIKELIHOODS)}.")
+    mu, log_var = model.encode(x)
+    logits = model.decode(model.reparameterize(mu, log_var))
+    reconstruction = LIKELIHOODS[likelihood](logits, x)
+    kl = gaussian_kl(mu, log_var)
+    return ELBO(reconstruction - beta * kl, reconstruction, kl)
+
+
+def chapter_loss(probabilities: Tensor, x: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
+    """The chapter's way (section 10.2.5), for comparison: sigmoid first, then cross-entropy, summed over the batch.
+
+    Args:
+        probabilities: sigmoid of the decoder's logits, [B, D]; x: [B, D] in [0, 1]; mu, log_var: [B, L].
+    Returns:
+        a scalar: minus the ELBO, summed over the images.
+    """
+    reconstruction = F.binary_cross_entropy(probabilities, x, reduction="sum")
+    kl = -0.5 * torch.sum(1 + log_var - mu.pow(2) - log_var.exp())
+    return reconstruction + kl
+
+
+class VAE(nn.Module):
+    """The chapter's VAE (section 10.2.5), with logits at the decoder's end: the sigmoid is for showing.
+
+    Args:
+        input_dim: D, pixels; latent_dim: L; hidden_dim: units in each hidden layer.
+        activation: "relu" or "tanh".
+        hidden_layers: two, as in the chapter; one gives the network of Burda et al. 2016.
+    """
+
+    def __init__(
+        self,
+        input_dim: int = 784,
+        latent_dim: int = 20,
+        hidden_dim: int = 256,
+        activation: str = "relu",
+        hidden_layers: int = 2,
+    ):
+        super().__init__()
+        _positive(input_dim=input_dim, latent_dim=latent_dim, hidden_dim=hidden_dim, hidden_layers=hidden_layers)
+        self.input_dim, self.latent_dim = input_dim, latent_dim
+        hidden = [hidden_dim] * hidden_layers
+        self.encoder = nn.Sequential(*mlp([input_dim, *hidden], activation), ACTIVATIONS[activation]())
+        self.fc_mu = nn.Linear(hidden_dim, latent_dim)
+        self.fc_var = nn.Linear(hidden_dim, latent_dim)  # gives log σ², the chapter's name kept
+        self.decoder = mlp([latent_dim, *hidden, input_dim], activation)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, D] -> mu, log_var, each [B, L]."""
+        h = self.encoder(_as_rows(x, self.input_dim))
+        return self.fc_mu(h), self.fc_var(h)
+
+    def reparameterize(self, mu: Tensor, log_var: Tensor) -> Tensor:
+        return reparameterize(mu, log_var)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z [B, L] -> logits [B, D]."""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x [B, D] -> logits [B, D], mu [B, L], log_var [B, L]."""
+        mu, log_var = self.encode(x)
+        return self.decode(self.reparameterize(mu, log_var)), mu, log_var
+
+    def loss_function(self, logits: Tensor, x: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
+        """Minus the ELBO, averaged over the batch (the chapter sums over it): a scalar, in nats an image."""
+        return (gaussian_kl(mu, log_var) - bernoulli_log_likelihood(logits, x)).mean()
+
+
+class Autoencoder(nn.Module):
+    """The VAE's networks without its noise and without its prior (section 10.2.2). Arguments as for `VAE`."""
+
+    def __init__(
+        self,
+        input_dim: int = 784,
+        latent_dim: int = 20,
+        hidden_dim: int = 256,
+        activation: str = "relu",
+        hidden_layers: int = 2,
+    ):
+        super().__init__()
+        _positive(input_dim=input_dim, latent_dim=latent_dim, hidden_dim=hidden_dim, hidden_layers=hidden_layers)
+        self.input_dim, self.latent_dim = input_dim, latent_dim
+        hidden = [hidden_dim] * hidden_layers
+        self.encoder = mlp([input_dim, *hidden, latent_dim], activation)
+        self.decoder = mlp([latent_dim, *hidden, input_dim], activation)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """x [B, D] -> z [B, L]."""
+        return self.encoder(_as_rows(x, self.input_dim))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z [B, L] -> logits [B, D]."""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, D] -> logits [B, D]."""
+        return self.decode(self.encode(x))
+
+
+class _Training:
+    """A model with its Adam: what `training.fit` asks of a method."""
+
+    def __init__(self, model: nn.Module, lr: float):
+        self.model = model
+        fused = next(model.parameters()).device.type in ("cpu", "cuda")  # one call for all parameters: faster
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=fused)
+
+    @property
+    def lr(self) -> float:
+        return self.optimizer.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    def update(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+
+    def state_dict(self) -> dict:
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+class VAETraining(_Training):
+    """Ascends the ELBO. `lr` and `beta` may be set between steps, by hand or by a schedule."""
+
+    def __init__(self, model: VAE, lr: float = 1e-3, beta: float = 1.0, likelihood: str = "bernoulli"):
+        super().__init__(model, lr)
+        self.beta, self.likelihood = beta, likelihood
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """One update on x [B, D]; minus the objective and its two parts, averaged over the batch, in nats."""
+        bound = elbo(self.model, x, self.beta, self.likelihood)
+        loss = -bound.value.mean()
+        self.update(loss)
+        return {"loss": loss.detach(), "reconstruction": bound.reconstruction.detach().mean(), "kl": bound.kl.detach().mean()}
+
+
+class AutoencoderTraining(_Training):
+    """Descends the reconstruction's cross-entropy alone."""
+
+    def __init__(self, model: Autoencoder, lr: float = 1e-3):
+        super().__init__(model, lr)
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """One update on x [B, D]; the cross-entropy averaged over the batch, in nats."""
+        loss = -bernoulli_log_likelihood(self.model(x), x).mean()
+        self.update(loss)
+        return {"loss": loss.detach()}
+
+
+def _same_shape(name: str, a: Tensor, other: str, b: Tensor) -> None:
+    if a.shape != b.shape or a.ndim < 1:
+        raise InputError(f"{name} and {other} must have the same shape, such as [B, D]; found {list(a.shape)} and {list(b.shape)}.")
+
+
+def _as_rows(x: Tensor, input_dim: int) -> Tensor:
+    if x.ndim != 2 or x.shape[1] != input_dim or not x.is_floating_point():
+        raise InputError(
+            f"The model takes a batch of flattened float images [B, {input_dim}], found {x.dtype} {list(x.shape)}: "
+            f"data.to_unit makes them from bytes, x.flatten(1) from [B, 28, 28]."
+        )
+    return x
+
+
+def _positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise InputError(f"{name} is {size!r}; give a whole number from 1 up.")
