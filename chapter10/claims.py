@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chapter10.environment import in_notebook
 from chapter10.errors import ClaimFailed, InputError
 
 CHAPTER = {
@@ -145,13 +146,12 @@ def claim(
 
 
 def _show(thing) -> None:
-    from IPython.core.getipython import get_ipython
-    from IPython.display import display
+    if in_notebook():
+        from IPython.display import display
 
-    if get_ipython() is None:
-        print(thing)
-    else:
         display(thing)
+    else:
+        print(thing)
 
 
 class Evidence:

@@ -90,6 +90,12 @@ def usable_cores() -> int:
     return cores
 
 
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel, or an IPython shell."""
+    ipython = sys.modules.get("IPython")  # where it was never imported, there is no shell of it
+    return ipython is not None and ipython.get_ipython() is not None
+
+
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)

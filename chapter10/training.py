@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, TrainingError
 from chapter10.files import load_into, load_state, random_state, save_state, set_random_state
 
@@ -245,9 +246,7 @@ def _resume(method: Method, path: str | os.PathLike, plan: dict) -> list[dict[st
 
 def _bar(total: int, initial: int, show: bool):
     """A bar on standard output, where someone looks on: it stays text in a stored notebook, and needs no widget."""
-    from IPython.core.getipython import get_ipython
-
-    if not show or not (sys.stdout.isatty() or get_ipython()):
+    if not show or not (sys.stdout.isatty() or in_notebook()):
         return nullcontext()
     from tqdm import tqdm
 
