@@ -1,6 +1,7 @@
 """The authors' commands, tried on a small repository of their own."""
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -102,7 +103,7 @@ def test_check_finds_what_is_out_of_step(root):
     path.rename(path.with_name("99_other.md"))
     found = "\n".join(authoring.problems(root))
     assert (
-        "99_other.md has no notebook" in found
+        "99_other.md has no notebook:" in found
         and "02_elbo.ipynb has no text" in found
         and "CONTENTS" in found
     )
@@ -124,8 +125,31 @@ def test_a_cell_that_fails_changes_nothing(root):
     assert [file.read_bytes() for file in files] == before
 
 
-def test_a_new_address_reaches_every_link(root):
-    running.sync("02_elbo", root)
+def test_an_edit_made_during_a_run_is_not_lost(root):
+    path = texts.text_path("02_elbo", root)
+    edit = "\n```{code-cell}\nopen('text/02_elbo.md', 'a').write('\\nAn afterthought.\\n');\n```\n"
+    path.write_text(path.read_text("utf-8") + edit, "utf-8")
+    with pytest.raises(InputError, match="edited while it ran"):
+        running.run("02_elbo", root)
+    assert path.read_text("utf-8").endswith("An afterthought.\n")
+
+
+def test_check_holds_a_notebook_to_its_budget(root):
+    running.run("02_elbo", root)
+    measures = generated.measured(root)
+    for change, complaint in [
+        ({"seconds": 61}, "budget"),
+        ({"peak_mb": 1501}, "budget"),
+        ({"scale": "smoke"}, "scale"),
+    ]:
+        generated.results_path(root).write_text(
+            json.dumps({"02_elbo": {**measures["02_elbo"], **change}}), "utf-8"
+        )
+        assert any(complaint in problem for problem in authoring.problems(root)), change
+
+
+def test_a_new_address_reaches_every_link_and_keeps_outputs(root):
+    running.run("02_elbo", root)
     finish(root)
     old = generated.repository(root)
     pyproject = root / "pyproject.toml"
@@ -136,6 +160,7 @@ def test_a_new_address_reaches_every_link(root):
     assert "links, Colab cell or time are not as generated" in found and "README.md: badges" in found
     running.sync("02_elbo", root)
     finish(root)
+    assert authoring.problems(root) == []
     for path in [root / "README.md", texts.text_path("02_elbo", root), texts.notebook_path("02_elbo", root)]:
         written = path.read_text("utf-8")
         assert old.removeprefix("https://github.com/") not in written

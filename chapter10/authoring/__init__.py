@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,53 +23,57 @@ from chapter10.errors import Chapter10Error, InputError
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+RUN = "python -m chapter10 author run"
 MAX_BYTES = 1_000_000
+MAX_SECONDS = 60
+MAX_MEGABYTES = 1500
 
 
 def problems(root: Path = ROOT) -> list[str]:
     """Everything that is amiss with notebooks, texts and README, one sentence each; empty when all is well."""
-    import nbformat
-
-    found: list[str] = []
     texts = set(names(root=root))
     notebooks = {path.stem for path in (root / "notebooks").glob("*.ipynb")}
-    found += [
-        f"notebooks/text/{name}.md has no notebook beside it: run `author run {name}`"
-        for name in sorted(texts - notebooks)
-    ]
+    found = [f"notebooks/text/{name}.md has no notebook: {RUN} {name}" for name in sorted(texts - notebooks)]
     found += [f"notebooks/{name}.ipynb has no text in notebooks/text" for name in sorted(notebooks - texts)]
-    found += [
-        f"{name} has no row in CONTENTS (chapter10/authoring.py)" for name in sorted(texts - CONTENTS.keys())
-    ]
+    unlisted = sorted(texts - CONTENTS.keys())
+    found += [f"{name} has no row in CONTENTS (chapter10/authoring/generated.py)" for name in unlisted]
     for name in sorted(texts & notebooks):
-        text, path = text_path(name, root).read_text("utf-8"), notebook_path(name, root)
-        notebook = nbformat.read(path, as_version=4)
         try:
-            if fill(text, name, root) != text:
-                found.append(
-                    f"notebooks/text/{name}.md: links, Colab cell or time are not as generated: run `author sync {name}`"
-                )
+            found += _pair_problems(name, root)
         except Chapter10Error as error:
             found.append(str(error))
-            continue
-        if _content(parse(text)) != _content(notebook):
-            found.append(f"notebooks/{name}.ipynb is out of step with its text: run `author run {name}`")
-        if path.stat().st_size > MAX_BYTES:
-            found.append(
-                f"notebooks/{name}.ipynb has {path.stat().st_size / 1e6:.2f} MB, more than {MAX_BYTES / 1e6:.0f}"
-            )
-        if not SECONDS.search(notebook.cells[0].source):
-            found.append(
-                f"notebooks/text/{name}.md does not say in its first cell how long it takes ('about N s')"
-            )
-        if name not in measured(root):
-            found.append(
-                f"{name} has no measured time in chapter10/results/notebooks.json: run `author run {name}`"
-            )
-        found += amiss(notebook, name)
     if readme(root) != (root / "README.md").read_text("utf-8"):
-        found.append("README.md: badges, clone line or table are not as generated: run `author links`")
+        found.append(
+            "README.md: badges, clone line or table are not as generated: python -m chapter10 author links"
+        )
     return found
+
+
+def _pair_problems(name: str, root: Path) -> Iterator[str]:
+    """What is amiss with one notebook and its text. Raises InputError for a text without a title."""
+    import nbformat
+
+    text, path = text_path(name, root).read_text("utf-8"), notebook_path(name, root)
+    notebook = nbformat.read(path, as_version=4)
+    if fill(text, name, root) != text:
+        yield f"notebooks/text/{name}.md: links, Colab cell or time are not as generated: {RUN} {name}"
+    if _content(parse(text)) != _content(notebook):
+        yield f"notebooks/{name}.ipynb is out of step with its text: {RUN} {name}"
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        yield f"notebooks/{name}.ipynb has {size / 1e6:.2f} MB, more than {MAX_BYTES / 1e6:.0f}"
+    if not SECONDS.search(notebook.cells[0].source):
+        yield f"notebooks/text/{name}.md does not say in its first cell how long it takes ('about N s')"
+    row = measured(root).get(name)
+    if row is None:
+        yield f"{name} has no measured time in chapter10/results/notebooks.json: {RUN} {name}"
+    else:
+        if row["scale"] != "quick":
+            yield f"{name} was run at the scale {row['scale']!r}: run it at 'quick', the default"
+        if row["seconds"] > MAX_SECONDS or (row["peak_mb"] or 0) > MAX_MEGABYTES:
+            took = f"{row['seconds']} s and {row['peak_mb']} MB"
+            yield f"{name} took {took}; the budget is {MAX_SECONDS} s and {MAX_MEGABYTES} MB"
+    yield from amiss(notebook, name)
 
 
 def _content(notebook: NotebookNode) -> list[tuple[str, str, dict]]:

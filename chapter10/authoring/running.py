@@ -26,12 +26,13 @@ CELL_SECONDS = 180  # as --nbval-cell-timeout in pyproject.toml
 def with_outputs(notebook: NotebookNode, old: NotebookNode) -> NotebookNode:
     """`notebook` with the outputs that its code cells have in `old`, as long as no code cell changed before them.
 
-    What comes after a changed cell may depend on it: it is left without outputs, until it is run again.
+    What comes after a changed cell may depend on it: it is left without outputs, until it is run again. The cell
+    for Colab does nothing here, so it may change (with the repository's address).
     """
     before = iter([cell for cell in old.cells if cell.cell_type == "code"])
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         match = next(before, None)
-        if match is None or match.source != cell.source:
+        if match is None or (match.source != cell.source and "colab" not in cell.metadata.get("tags", [])):
             break
         cell.outputs, cell.execution_count = match.outputs, match.execution_count
     return notebook
@@ -77,9 +78,8 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
         resources={"metadata": {"path": str(folder)}},
     )
     start = time.perf_counter()
-    with client.setup_kernel(
-        stderr=subprocess.DEVNULL
-    ):  # the kernel's own log; what cells print comes as outputs
+    # The kernel's own log goes nowhere; what cells print to stderr comes as outputs.
+    with client.setup_kernel(stderr=subprocess.DEVNULL):
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
         seconds = time.perf_counter() - start
@@ -91,22 +91,27 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
 def run(name: str, root: Path = ROOT) -> dict[str, Any]:
     """Bring in step, run, clean, store: notebook, measures, and the times that follow from them.
 
-    Returns the measures. Raises InputError when a cell fails or when an output holds what must not be kept;
-    the notebook is then left as it was.
+    Returns the measures. Raises InputError when a cell fails, when an output holds what must not be kept, or when
+    the text was edited meanwhile; everything is then left as it was.
     """
     import torch
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    text = fill(text_path(name, root).read_text("utf-8"), name, root)
+    written = text_path(name, root).read_text("utf-8")
+    text = fill(written, name, root)
     notebook = parse(text)
     try:
         seconds, peak = execute(notebook, root / "notebooks")
-    except (CellExecutionError, CellTimeoutError) as error:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise InputError(f"notebooks/text/{name}.md does not run: {error}\nNothing was changed.") from None
     clean(notebook, root)
     found = list(amiss(notebook, name))
     if found:
         raise InputError("The outputs can't be kept so; nothing was changed.\n" + "\n".join(found))
+    if text_path(name, root).read_text("utf-8") != written:
+        raise InputError(
+            f"notebooks/text/{name}.md was edited while it ran; nothing was changed. Run it again."
+        )
     row = {
         "seconds": round(seconds, 1),
         "peak_mb": None if peak is None else round(peak),
