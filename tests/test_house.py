@@ -111,6 +111,11 @@ def test_the_readme_has_two_lines_and_each_is_one_line(suffix):
         assert " -m venv .venv" in line and "pip install -e ." in line and line.endswith(end)
 
 
+def test_the_readme_links_to_files_that_are_there():
+    targets = re.findall(r"\]\(([^)#]+)", read("README.md"))
+    assert [target for target in targets if "://" not in target and not (ROOT / target).is_file()] == []
+
+
 def test_ci_and_the_workflow_call_the_readme_line():
     script = read(".ci/run")
     assert 'line="$(readme_line test)"' in script and 'bash -c "$line"' in script
