@@ -16,31 +16,36 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from chapter10.errors import InputError
+from chapter10.figures import CLASS_COLORS
+from chapter10.int8 import (
+    Int8Decoder,
+    Layer,
+    as_numpy,
+    base64_of,
+    finite_array,
+    int8_decoder,
+    layers_of,
+    quantise,
+)
+from chapter10.stills import BLUE, GREEN, INK, LINE, RED, SOFT, Still, minus
 
-if TYPE_CHECKING:
-    from torch import nn
-
-Layer = tuple[Any, Any, str]  # weight [out, in], bias [out], activation
-
-# Paul Tol's "muted" colours, told apart under the three common colour blindnesses; each group is named on the map too.
-GROUP_COLOURS = (
-    "#332288", "#cc6677", "#117733", "#882255", "#44aa99",
-    "#b8860b", "#999933", "#aa4499", "#5599dd", "#666666",
-)  # fmt: skip
-INK, SOFT, LINE, BLUE, GREEN, RED = "#1f2328", "#59636e", "#d1d9e0", "#0072b2", "#009e73", "#d55e00"
-ACTIVATIONS = {
-    "relu": lambda v: np.maximum(v, 0),
-    "tanh": np.tanh,
-    "linear": lambda v: v,
-    "sigmoid": lambda v: 0.5 * (1 + np.tanh(0.5 * v)),
-}
+__all__ = [
+    "LiveFigure",
+    "decoder_figure",
+    "elbo_figure",
+    "frames_figure",
+    "layers_of",
+    "quantise",
+    "reparameterization_figure",
+    "walk_figure",
+]
 OFF = "A still picture of a live figure. Where scripts may run, as after running this cell, it has sliders."
 
 
@@ -60,130 +65,6 @@ class LiveFigure:
     def kilobytes(self) -> float:
         """What it adds to a notebook's file, in kB."""
         return len(self.html.encode()) / 1000
-
-
-# ---- decoders with int8 weights
-
-
-def quantise(weight: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Weights as int8 with one scale a row: `weight ≈ int8 * scale[:, None]`, off by half a scale at most.
-
-    Args:
-        weight: [out, in], tensor or array.
-    Returns:
-        int8 [out, in], float32 [out].
-    """
-    weight = _array(weight, "a weight", 2)
-    scale = np.abs(weight).max(1) / 127
-    scale = np.where(scale > 0, scale, 1).astype(np.float32)
-    return np.clip(np.rint(weight / scale[:, None]), -127, 127).astype(np.int8), scale
-
-
-@dataclass(frozen=True)
-class Int8Decoder:
-    """A decoder as the page computes it; calling it gives the page's numbers: z [B, L] -> [B, D], float64.
-
-    layers: (int8 weight [out, in], scale [out], bias [out], activation) each. keep: the pixels that the last layer
-    gives, all others are 0; None for all. size: D.
-    """
-
-    layers: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, str], ...]
-    keep: np.ndarray | None
-    size: int
-
-    @property
-    def latent_dim(self) -> int:
-        return self.layers[0][0].shape[1]
-
-    def __call__(self, z: Any) -> np.ndarray:
-        h = np.atleast_2d(np.asarray(z, dtype=np.float64))
-        for weight, scale, bias, activation in self.layers:
-            h = ACTIVATIONS[activation](h @ weight.astype(np.float64).T * scale + bias)
-        if self.keep is None:
-            return h
-        out = np.zeros((len(h), self.size))
-        out[:, self.keep] = h
-        return out
-
-    def payload(self) -> dict[str, Any]:
-        layers = [{"w": _b64(w), "s": _b64(s), "b": _b64(b), "a": a} for w, s, b, a in self.layers]
-        return {"layers": layers, "size": self.size, "keep": None if self.keep is None else _b64(self.keep)}
-
-
-def int8_decoder(layers: Sequence[Layer], probe: Any = None) -> Int8Decoder:
-    """The layers with int8 weights.
-
-    Args:
-        layers: (weight [out, in], bias [out], "relu" | "tanh" | "linear" | "sigmoid") each, from z to pixels.
-        probe: codes [N, L]; pixels that stay below half a grey level for all of them are left out (a fifth of an MNIST
-            image is never touched). None keeps all.
-    Raises:
-        InputError: for layers that don't fit one another, or a weight that is not finite.
-    """
-    if isinstance(layers, (str, bytes)) or not isinstance(layers, Sequence) or not layers:
-        raise InputError("A decoder is a list of layers (weight, bias, activation) with at least one; see layers_of.")
-    done, width = [], None
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Sequence) or len(layer) != 3:
-            raise InputError(f"Layer {i} of the decoder is not (weight, bias, activation); layers_of makes such a list.")
-        weight, bias = _array(layer[0], f"the weight of layer {i}", 2), _array(layer[1], f"the bias of layer {i}", 1)
-        if layer[2] not in ACTIVATIONS:
-            raise InputError(f"Layer {i} has the activation {layer[2]!r}. Known are: {', '.join(ACTIVATIONS)}.")
-        if len(bias) != len(weight) or width not in (None, weight.shape[1]):
-            raise InputError(
-                f"Layer {i} has a weight of shape {list(weight.shape)} and a bias of {len(bias)}"
-                + ("" if width is None else f", after a layer with {width} outputs")
-                + ". The weight is [outputs, inputs], in the order from z to the picture."
-            )
-        width = len(weight)
-        done.append((*quantise(weight), bias.astype(np.float32), str(layer[2])))
-    whole = Int8Decoder(tuple(done), None, width)
-    if probe is None or done[-1][3] != "sigmoid":
-        return whole
-    alive = np.flatnonzero(whole(probe).max(0) >= 1 / 510).astype(np.uint16)
-    if not 0 < len(alive) < 0.97 * width or width > 65535:
-        return whole
-    weight, scale, bias, activation = done[-1]
-    return Int8Decoder((*done[:-1], (weight[alive], scale[alive], bias[alive], activation)), alive, width)
-
-
-def layers_of(module: nn.Module, output: str = "sigmoid") -> list[Layer]:
-    """The layers of an `nn.Sequential` of Linear and ReLU, Tanh or Sigmoid, as the figures take them.
-
-    Args:
-        module: a decoder, for instance `vae.decoder`. Identity, Dropout, Flatten and Unflatten are passed over.
-        output: what follows a last layer without activation: our decoders end in logits, so "sigmoid".
-    Raises:
-        InputError: for a module that has no counterpart in the page.
-    """
-    from torch import nn
-
-    names = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
-    found: list[list[Any]] = []
-
-    def walk(part: nn.Module) -> None:
-        if isinstance(part, nn.Sequential):
-            for child in part:
-                walk(child)
-        elif isinstance(part, nn.Linear):
-            bias = np.zeros(part.out_features) if part.bias is None else _numpy(part.bias)
-            found.append([_numpy(part.weight), bias, "linear"])
-        elif type(part) in names and found and found[-1][2] == "linear":
-            found[-1][2] = names[type(part)]
-        elif not isinstance(part, (nn.Identity, nn.Dropout, nn.Flatten, nn.Unflatten)):
-            raise InputError(
-                f"A live figure cannot run {type(part).__name__} here. It knows an nn.Sequential in which Linear layers"
-                " are followed by at most one ReLU, Tanh or Sigmoid each."
-            )
-
-    walk(module)
-    if not found:
-        raise InputError(f"{type(module).__name__} holds no Linear layer, so there is no decoder to show.")
-    if output not in ACTIVATIONS:
-        raise InputError(f"The output {output!r} is not known. Choose one of: {', '.join(ACTIVATIONS)}.")
-    if found[-1][2] == "linear":
-        found[-1][2] = output
-    return [(w, b, a) for w, b, a in found]
 
 
 # ---- the figures
@@ -218,7 +99,7 @@ def decoder_figure(
             [L] (default: 0).
         start: where the sliders stand first; default: 0.
         shape: (H, W) of the picture. invert: draw 1 as ink on white paper.
-        max_points: codes stored in the page; of more, every k-th is taken.
+        max_points: codes stored in the page; of more, as many are taken at even steps.
     Raises:
         InputError: for decoders, codes or limits that don't fit together.
     """
@@ -230,7 +111,9 @@ def decoder_figure(
     wide = {n: int8_decoder(part) for n, part in named.items()}
     latent = {n: d.latent_dim for n, d in wide.items()}
     if len(set(latent.values())) > 1:
-        raise InputError(f"The decoders have different numbers of latent dimensions: {latent}. They share the sliders.")
+        raise InputError(
+            f"The decoders have different numbers of latent dimensions: {latent}. They share the sliders."
+        )
     size = next(iter(latent.values()))
     for n, d in wide.items():
         _check_shape(d, shape, n)
@@ -239,9 +122,9 @@ def decoder_figure(
     if not plane and any(c is not None for c, _ in found_codes.values()):
         raise InputError(f"Codes are shown for decoders with 2 latent dimensions; this one has {size}.")
     bounds = _limits(limits, len(dims), [c for c, _ in found_codes.values() if c is not None])
-    start = np.zeros(len(dims)) if start is None else _array(start, "start", 1, len(dims))
+    start = np.zeros(len(dims)) if start is None else finite_array(start, "start", 1, len(dims))
     start = np.clip(start, [b[0] for b in bounds], [b[1] for b in bounds]).round(2)
-    base = np.zeros(size) if base is None else _array(base, "base", 1, size)
+    base = np.zeros(size) if base is None else finite_array(base, "base", 1, size)
     # Sharing the pixels that are never touched needs every z that the sliders can reach.
     grid = np.linspace(0, 1, 25) if len(dims) <= 2 else None
     rng = np.random.default_rng(0)
@@ -262,18 +145,26 @@ def decoder_figure(
         decoder = int8_decoder(part, probe)
         pictures.append(decoder(z)[0].reshape(shape))
         points, own = found_codes[n]
-        entry: dict[str, Any] = {"name": n, "net": decoder.payload(), "decoded": f"{n}, decoded" if n else "decoded from z"}
+        entry: dict[str, Any] = {
+            "name": n,
+            "net": decoder.payload(),
+            "decoded": f"{n}, decoded" if n else "decoded from z",
+        }
         entry["title"] = n or "latent plane"
         if points is not None:
-            step = -(-len(points) // max_points)
-            kept = points[::step].astype(np.float32)
-            entry |= {"codes": _b64(kept), "title": f"{n or 'latent plane'}: {len(kept):,} codes", "points": kept}
+            chosen = np.linspace(0, len(points) - 1, min(len(points), max_points)).astype(int)
+            kept = points[chosen].astype(np.float32)
+            entry |= {
+                "codes": base64_of(kept),
+                "title": f"{n or 'latent plane'}: {len(kept):,} codes",
+                "points": kept,
+            }
             if own is not None:
-                index = np.searchsorted(names, own[::step]).astype(np.uint8)
+                index = np.searchsorted(names, own[chosen]).astype(np.uint8)
                 middle = [(str(g), *np.median(points[own == g], 0).round(3).tolist()) for g in np.unique(own)]
-                entry |= {"labels": _b64(index), "index": index, "names": middle}
+                entry |= {"labels": base64_of(index), "index": index, "names": middle}
         parts.append(entry)
-    still = _Still(*_decoder_size(len(named), side, plane))
+    still = Still(*_decoder_size(len(named), side, plane))
     x = 0
     for entry, picture in zip(parts, pictures, strict=True):
         if plane:
@@ -281,20 +172,24 @@ def decoder_figure(
             x += side + 12
         still.text(entry["decoded"], x + 2, 15, bold=True)
         off = (side - np.array(shape) * scale) / 2
-        still.image(1 - picture if invert else picture, x + off[1], 24 + off[0], shape[1] * scale, shape[0] * scale)
+        still.image(
+            1 - picture if invert else picture, x + off[1], 24 + off[0], shape[1] * scale, shape[0] * scale
+        )
         x += side + 12
     of = " and ".join(f"the {n}" for n in named if n) or "a decoder"
     alt = alt or (
-        (f"The latent plane of {of} with the codes of images, a cross at z = " if plane else f"z = ")
+        (f"The latent plane of {of} with the codes of images, a cross at z = " if plane else "z = ")
         + f"({', '.join(f'{v:.2f}' for v in start)}), and the picture that {of} {'draw' if len(named) > 1 else 'draws'}"
         " from it. Sliders move z."
     )
     data = {
         "decoders": [{k: v for k, v in e.items() if k not in ("points", "index")} for e in parts],
         "limits": bounds, "dims": dims, "start": start.tolist(), "base": base.tolist(), "shape": list(shape), "side": side,
-        "map": plane, "invert": invert, "colours": GROUP_COLOURS, "names": [str(n) for n in names],
+        "map": plane, "invert": invert, "colours": CLASS_COLORS, "names": [str(n) for n in names],
     }  # fmt: skip
-    hint = "Move the sliders" + (", or drag the cross in the plane. Dashed circles: |z| = 1 and 2." if plane else ".")
+    hint = "Move the sliders" + (
+        ", or drag the cross in the plane. Dashed circles: |z| = 1 and 2." if plane else "."
+    )
     return _figure("decoder", data, still, title, alt, hint)
 
 
@@ -304,8 +199,8 @@ def walk_figure(
     *,
     dims: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
-    start: int = 0,
-    value: float = 1.5,
+    start: int | None = None,
+    value: float = 2.0,
     limits: Any = 3.0,
     shape: tuple[int, int] = (28, 28),
     invert: bool = True,
@@ -321,14 +216,14 @@ def walk_figure(
         codes: [N, L], the images' codes, at most 12.
         dims: the dimensions to choose from, counted from 0, in this order; default: all.
         names: what the choice calls each of `dims`; default: z₁, z₂ and so on.
-        start: place in `dims` of the one chosen first. value: where the slider stands first.
+        start: place in `dims` of the one chosen first; default: the one that changes the images most. value: where the slider stands first.
         limits: r for [−r, r], or a pair.
     Raises:
         InputError: for codes, dimensions or names that don't fit the decoder.
     """
     whole = int8_decoder(layers)
     _check_shape(whole, shape, "")
-    codes = _array(codes, "codes", 2).astype(np.float32).astype(float)
+    codes = finite_array(codes, "codes", 2).astype(np.float32).astype(float)
     if codes.shape[1] != whole.latent_dim or not 1 <= len(codes) <= 12:
         raise InputError(
             f"codes has the shape {list(codes.shape)}; for this decoder it is [N, {whole.latent_dim}] with N from 1 to 12."
@@ -337,7 +232,7 @@ def walk_figure(
     names = [f"z{_sub(d + 1)}" for d in dims] if names is None else [str(n) for n in names]
     if len(names) != len(dims):
         raise InputError(f"There are {len(names)} names for {len(dims)} dimensions. Give one for each.")
-    if not 0 <= start < len(dims):
+    if start is not None and not 0 <= start < len(dims):
         raise InputError(f"start = {start} is no place in the {len(dims)} dimensions. Count from 0.")
     (low, high) = _limits(limits, 1, [])[0]
     value = float(np.clip(_number(value, "value"), low, high))
@@ -346,14 +241,18 @@ def walk_figure(
         probe[i, :, d] = v
     decoder = int8_decoder(layers, probe.reshape(-1, whole.latent_dim))
     n, (h, w), left = len(codes), shape, 88
-    scale = int(np.clip((760 - left) // (n * (w + 3)), 1, max(1, 112 // max(shape))))
+    scale = int(np.clip(((836 - left) // n - 8) // w, 1, max(1, 112 // max(shape))))
     width, height = left + n * (w * scale + 8), 3 * h * scale + 24
+    moved = np.repeat(codes[None], len(dims), 0)
+    for i, d in enumerate(dims):
+        moved[i, :, d] = value
+    if start is None:
+        change = [np.abs(decoder(m) - decoder(codes)).sum() for m in moved]
+        start = int(np.argmax(change))
     d = dims[start]
-    moved = codes.copy()
-    moved[:, d] = value
-    before, after = decoder(codes).reshape(n, h, w), decoder(moved).reshape(n, h, w)
-    still = _Still(width, height)
-    for r, t in enumerate(("as encoded", f"z{_sub(d + 1)} = {_minus(value)}", "change")):
+    before, after = decoder(codes).reshape(n, h, w), decoder(moved[start]).reshape(n, h, w)
+    still = Still(width, height)
+    for r, t in enumerate(("as encoded", f"z{_sub(d + 1)} = {minus(value)}", "change")):
         still.text(t, 4, r * (h * scale + 8) + h * scale / 2 + 8, bold=r == 1)
     for i in range(n):
         x = left + i * (w * scale + 8)
@@ -408,7 +307,9 @@ def frames_figure(
     if not frames:
         raise InputError("There are no frames to show.")
     if len({(f.shape, f.dtype) for f in frames}) > 1:
-        raise InputError(f"The frames differ in shape: {sorted({f.shape for f in frames})}. All must be of one size.")
+        raise InputError(
+            f"The frames differ in shape: {sorted({f.shape for f in frames})}. All must be of one size."
+        )
     tiles, h, w = frames[0].shape[:3]
     captions = [""] * len(frames) if captions is None else [str(c) for c in captions]
     labels = None if labels is None else [str(t) for t in labels]
@@ -425,20 +326,24 @@ def frames_figure(
     rows = max(1, min(len(strips), 8000 // h))
     columns = -(-len(strips) // rows)
     if columns * tiles * w > 16000:
-        raise InputError(f"{len(frames)} frames of {tiles * w}×{h} pixels are too many for a page. Give fewer or smaller.")
+        raise InputError(
+            f"{len(frames)} frames of {tiles * w}×{h} pixels are too many for a page. Give fewer or smaller."
+        )
     sheet = np.full((rows * h, columns * tiles * w, *strips[0].shape[2:]), 255, dtype=np.uint8)
     for i, s in enumerate(strips):
         y, x = i % rows * h, i // rows * tiles * w
         sheet[y : y + h, x : x + tiles * w] = s
     width, height = tiles * (w * scale + 8) - 8, h * scale + (24 if labels else 0)
-    still = _Still(width, height)
+    still = Still(width, height)
     for t in range(tiles):
         x = t * (w * scale + 8)
         still.image(frames[start][t] / 255, x, 0, w * scale, h * scale, smooth=smooth)
         if labels:
             still.text(labels[t], x + w * scale / 2, height - 8, align="center")
     alt = alt or (
-        f"Frame {start + 1} of {len(frames)}" + (f": {captions[start]}" if captions[start] else "") + ". A slider shows the others."
+        f"Frame {start + 1} of {len(frames)}"
+        + (f": {captions[start]}" if captions[start] else "")
+        + ". A slider shows the others."
     )
     data = {
         "sprite": "data:image/png;base64," + base64.b64encode(_png(sheet)).decode(), "count": len(frames), "rows": rows,
@@ -473,27 +378,39 @@ def elbo_figure(
     given = {"w": w, "b": b, "s": s, "x": x, "mu": mu, "log_sigma": log_sigma, "floor": floor}
     w, b, s, x, mu, log_sigma, floor = (_number(v, k) for k, v in given.items())
     if s <= 0 or floor >= -1:
-        raise InputError(f"s = {s:g} and floor = {floor:g}: the noise s must be above 0, the floor of the axis below −1.")
+        raise InputError(
+            f"s = {s:g} and floor = {floor:g}: the noise s must be above 0, the floor of the axis below −1."
+        )
     limits = {"mu": [-3.0, 3.0], "log_sigma": [-1.5, 0.8], "x": [min(-3.0, x), max(3.0, x)]}
     mu, log_sigma = float(np.clip(mu, *limits["mu"])), float(np.clip(log_sigma, *limits["log_sigma"]))
     post_var = 1 / (1 + (w / s) ** 2)
     post_mean, post_std, sigma = post_var * w * (x - b) / s**2, math.sqrt(post_var), math.exp(log_sigma)
     evidence = -0.5 * (math.log(2 * math.pi * (w * w + s * s)) + (x - b) ** 2 / (w * w + s * s))
-    reconstruction = -0.5 * math.log(2 * math.pi * s * s) - ((x - b - w * mu) ** 2 + (w * sigma) ** 2) / (2 * s * s)
+    reconstruction = -0.5 * math.log(2 * math.pi * s * s) - ((x - b - w * mu) ** 2 + (w * sigma) ** 2) / (
+        2 * s * s
+    )
     kl = 0.5 * (mu * mu + sigma * sigma - 1) - log_sigma
     elbo = reconstruction - kl
-    top = 1.6 * max(0.4, 0.4 / post_std)
+    top = 1.3 * max(0.4, 0.4 / post_std)
     high = max(0.0, -0.5 * math.log(2 * math.pi * s * s)) + 0.4
     step = next(t for t in (1, 2, 5, 10, 20, 50, 100, 1e9) if -floor / t <= 8)
     ticks = [-step * i for i in range(int(-floor / step), -1, -1)]
 
-    still = _Still(800, 290)
+    still = Still(800, 290)
     z = np.linspace(-4, 4, 241)
-    for colour, t, at in (("#6b7280", "prior p(z)", 12), (GREEN, "true posterior p(z|x)", 100), (BLUE, "your q(z)", 262)):
+    for colour, t, at in (
+        ("#6b7280", "prior p(z)", 12),
+        (GREEN, "true posterior p(z|x)", 100),
+        (BLUE, "your q(z)", 262),
+    ):
         still.rect(at, 12, 14, 4, colour)
         still.text(t, at + 19, 18)
     area = (0, 26, 400, 225)
-    for m, d, colour, dash in ((0, 1, "#6b7280", (5, 4)), (post_mean, post_std, GREEN, None), (mu, sigma, BLUE, None)):
+    for m, d, colour, dash in (
+        (0, 1, "#6b7280", (5, 4)),
+        (post_mean, post_std, GREEN, None),
+        (mu, sigma, BLUE, None),
+    ):
         y = 250 - np.exp(-0.5 * ((z - m) / d) ** 2) / (d * math.sqrt(2 * math.pi)) / top * 190
         still.curve(12 + (z + 4) * 47, y, colour, 2, dash=dash, fill_to=None if dash else 250, clip=area)
     still.axis(range(-4, 5), lambda v: 12 + (v + 4) * 47, 250, 8, 392)
@@ -510,14 +427,16 @@ def elbo_figure(
         ("+ gap  KL(q ‖ p(z|x))", evidence - elbo, elbo, evidence, RED),
     )
     for i, (t, number, p, q, colour) in enumerate(bars):
-        y, l, r = 36 + 54 * i, min(p, q), max(p, q)
-        still.rect(at(l), y + 18, max(1.5, at(r) - at(l)), 16, colour)
-        if l < floor:
+        y, left, right = 36 + 54 * i, min(p, q), max(p, q)
+        still.rect(at(left), y + 18, max(1.5, at(right) - at(left)), 16, colour)
+        if left < floor:
             still.polygon([(416, y + 26), (426, y + 18), (426, y + 34)], colour)
         still.text(t, 426, y + 11, bold=i > 1)
-        still.text(_minus(number, 3), 786, y + 11, bold=i > 1, align="right")
+        still.text(minus(number, 3), 786, y + 11, bold=i > 1, align="right")
     still.curve([at(evidence)] * 2, [22, 250], INK, 1.5, dash=(5, 3))
-    still.text(f"log p(x) = {_minus(evidence, 3)}", min(max(at(evidence), 482), 732), 17, bold=True, align="center")
+    still.text(
+        f"log p(x) = {minus(evidence, 3)}", min(max(at(evidence), 482), 732), 17, bold=True, align="center"
+    )
     still.axis(ticks, at, 250, 426, 786)
     still.text("nats", 786, 284, color=SOFT, align="right")
 
@@ -540,8 +459,8 @@ def reparameterization_figure(
     k: float = 1.5,
     mu: float = -0.5,
     sigma: float = 1.0,
-    mu_limits: tuple[float, float] = (-2.5, 2.5),
-    sigma_limits: tuple[float, float] = (0.3, 2.0),
+    mu_limits: tuple[float, float] = (-2.0, 2.0),
+    sigma_limits: tuple[float, float] = (0.3, 1.6),
     title: str = "",
     alt: str | None = None,
 ) -> LiveFigure:
@@ -556,7 +475,7 @@ def reparameterization_figure(
     Raises:
         InputError: for noise that is not finite or more than 400 draws, or limits that are not (low, high), σ above 0.
     """
-    eps = _array(eps, "eps", 1).astype(np.float32).astype(float)
+    eps = finite_array(eps, "eps", 1).astype(np.float32).astype(float)
     k = _number(k, "k")
     if not 2 <= len(eps) <= 400:
         raise InputError(f"eps holds {len(eps)} draws. About 40 can be seen; give 2 to 400.")
@@ -564,16 +483,19 @@ def reparameterization_figure(
     if s0 <= 0:
         raise InputError(f"sigma_limits starts at {s0:g}; σ must stay above 0.")
     mu, sigma = float(np.clip(_number(mu, "mu"), m0, m1)), float(np.clip(_number(sigma, "sigma"), s0, s1))
-    reach = math.ceil(max(abs(m0), abs(m1), abs(k)) + 2 * s1)
+    reach = math.ceil(max(abs(m0), abs(m1), abs(k)) + 1.5 * s1)
     top = 1.05 * max((m - k) ** 2 + s1**2 for m in (m0, m1))
     f_step = next(t for t in (1, 2, 5, 10, 20, 50, 100, 1e9) if top / t <= 7)
     ticks = list(range(-reach, reach + 1, max(1, reach // 6)))
-    mu_ticks, f_ticks = list(range(math.ceil(m0), math.floor(m1) + 1)), [f_step * i for i in range(int(top / f_step) + 1)]
+    mu_ticks, f_ticks = (
+        list(range(math.ceil(m0), math.floor(m1) + 1)),
+        [f_step * i for i in range(int(top / f_step) + 1)],
+    )
     z = mu + sigma * eps
     mean, slope, slope_s = ((z - k) ** 2).mean(), 2 * (z - k).mean(), (2 * (z - k) * eps).mean()
 
-    still = _Still(800, 320)
-    up, low, high = 92, 196, 82
+    still = Still(800, 320)
+    up, low, high = 92, 196, 72
     area = (0, 0, 520, 320)
 
     def at(v: Any) -> Any:
@@ -589,8 +511,8 @@ def reparameterization_figure(
         still.curve([10, 510], [y, y], INK, 1)
         still.dots(at(points), np.full(len(points), y), 3.2, colour, clip=area)
     still.text("ε ~ N(0, 1), drawn once", 10, 22, bold=True)
-    still.text(f"z = μ + σ·ε = {_minus(mu)} + {_minus(sigma)}·ε", 10, low - 10, bold=True, color=BLUE)
-    still.text(f"k = {_minus(k, 1)}", at(k) + 5, low + 90, bold=True, color="#b34700")
+    still.text(f"z = μ + σ·ε = {minus(mu)} + {minus(sigma)}·ε", 10, 284, bold=True, color=BLUE, halo=True)
+    still.text(f"k = {minus(k, 1)}", at(k) + 5, low + 62, bold=True, halo=True, color="#b34700")
     still.axis(ticks, at, 296, 10, 510)
 
     def across(v: Any) -> Any:
@@ -603,11 +525,13 @@ def reparameterization_figure(
     still.axis(mu_ticks, across, 282, 566, 788)
     still.curve([566, 566], [40, 282], INK, 1)
     for t in f_ticks:
-        still.text(_minus(t, 0), 561, float(down(t)) + 4, size=11, color=SOFT, align="right")
+        still.text(minus(t, 0), 561, float(down(t)) + 4, size=11, color=SOFT, align="right")
     still.text("μ", 788, 313, color=SOFT, align="right")
     moves, area = np.linspace(m0, m1, 80), (566, 30, 226, 252)
     still.curve(across(moves), down(((moves[:, None] + sigma * eps - k) ** 2).mean(1)), SOFT, 1.5, clip=area)
-    still.curve(across([mu - 0.7, mu + 0.7]), down([mean - 0.7 * slope, mean + 0.7 * slope]), RED, 3, clip=area)
+    still.curve(
+        across([mu - 0.7, mu + 0.7]), down([mean - 0.7 * slope, mean + 0.7 * slope]), RED, 3, clip=area
+    )
     still.dots([across(mu)], [down(mean)], 5, BLUE, clip=area)
 
     alt = alt or (
@@ -616,7 +540,7 @@ def reparameterization_figure(
         f" {slope:.2f} in μ ({slope_s:.2f} in σ). Sliders move μ and σ."
     )
     data = {
-        "eps": _b64(eps.astype(np.float32)), "k": k, "mu": mu, "sigma": sigma, "reach": reach, "top": top,
+        "eps": base64_of(eps.astype(np.float32)), "k": k, "mu": mu, "sigma": sigma, "reach": reach, "top": top,
         "limits": {"mu": [m0, m1], "sigma": [s0, s1]}, "ticks": ticks, "mu_ticks": mu_ticks, "f_ticks": f_ticks,
     }  # fmt: skip
     hint = "The noise stays where it is; μ and σ only move and stretch the lines. Then tick the box and move μ again."
@@ -626,7 +550,7 @@ def reparameterization_figure(
 # ---- putting a figure together
 
 
-def _figure(kind: str, data: dict[str, Any], still: _Still, title: str, alt: str, hint: str) -> LiveFigure:
+def _figure(kind: str, data: dict[str, Any], still: Still, title: str, alt: str, hint: str) -> LiveFigure:
     script, css = _assets(kind)
     css_id = "ch10-css-" + hashlib.sha256(css.encode()).hexdigest()[:8]
     data = {**data, "kind": kind, "alt": alt, "hint": hint, "css": css_id}
@@ -647,7 +571,7 @@ def _figure(kind: str, data: dict[str, Any], still: _Still, title: str, alt: str
     return LiveFigure("\n".join(page), alt, png, identifier)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _assets(kind: str) -> tuple[str, str]:
     folder = files("chapter10") / "assets"
     parts = re.split(r"(?m)^// == (.+)$", (folder / "live.js").read_text("utf-8"))
@@ -669,10 +593,6 @@ def _json(value: Any) -> str:
     return text
 
 
-def _b64(a: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")).tobytes()).decode()
-
-
 def _png(pixels: np.ndarray) -> bytes:
     from PIL import Image
 
@@ -685,92 +605,8 @@ def _sub(n: int) -> str:
     return str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
-def _minus(v: float, digits: int = 2) -> str:
-    return f"{float(v) + 0.0:.{digits}f}".replace("-", "−")
-
-
 def _bell(x: np.ndarray, mean: float, std: float) -> np.ndarray:
     return np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
-
-
-class _Still:
-    """The still picture, drawn in the same coordinates as the canvas: CSS pixels, y downwards."""
-
-    def __init__(self, w: float, h: float):
-        from matplotlib.figure import Figure
-
-        self.w, self.h = round(w), round(h)
-        self.figure = Figure(figsize=(self.w / 100, self.h / 100), dpi=200, facecolor="white")
-        self.ax = self.figure.add_axes((0, 0, 1, 1))
-        self.ax.set_axis_off()
-
-    def _clip(self, artist: Any, clip: Sequence[float] | None) -> None:
-        if clip is not None:
-            from matplotlib.transforms import Bbox, TransformedBbox
-
-            artist.set_clip_box(TransformedBbox(Bbox.from_bounds(*clip), self.ax.transData))
-        else:
-            artist.set_clip_on(False)
-
-    def text(
-        self, s: str, x: float, y: float, *, size: float = 12, color: str = INK, align: str = "left", bold: bool = False,
-        halo: bool = False,
-    ) -> None:  # fmt: skip
-        # "$" would start a formula
-        t = self.ax.text(
-            x, y, s.replace("$", r"\$"), size=size * 0.66, color=color, ha=align, va="baseline",
-            weight="bold" if bold else "normal",
-        )  # fmt: skip
-        if halo:
-            from matplotlib.patheffects import withStroke
-
-            t.set_path_effects([withStroke(linewidth=2, foreground="white")])
-
-    def curve(
-        self, x: Any, y: Any, color: str, width: float, *, dash: tuple[float, float] | None = None,
-        fill_to: float | None = None, clip: Sequence[float] | None = None, alpha: float = 1,
-    ) -> None:  # fmt: skip
-        style: Any = (0, tuple(v / width for v in dash)) if dash else "-"
-        for line in self.ax.plot(x, y, color=color, lw=width * 0.72, ls=style, alpha=alpha):
-            self._clip(line, clip)
-        if fill_to is not None:
-            self._clip(self.ax.fill_between(x, y, fill_to, color=color, alpha=0.16, lw=0), clip)
-
-    def rect(self, x: float, y: float, w: float, h: float, color: str) -> None:
-        self.polygon([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], color)
-
-    def polygon(self, points: Sequence[tuple[float, float]], color: str) -> None:
-        for artist in self.ax.fill(*zip(*points, strict=True), color=color, lw=0):
-            artist.set_clip_on(False)
-
-    def dots(self, x: Any, y: Any, radius: float, color: Any, *, clip: Sequence[float], alpha: float = 1) -> None:
-        size = (2 * radius * 0.72) ** 2
-        self._clip(self.ax.scatter(x, y, s=size, c=color, lw=0, alpha=alpha, zorder=3), clip)
-
-    def image(self, pixels: np.ndarray, x: float, y: float, w: float, h: float, *, smooth: bool = False) -> None:
-        self.ax.imshow(
-            np.clip(pixels, 0, 1), cmap="gray", vmin=0, vmax=1, extent=(x, x + w, y + h, y), aspect="auto", clip_on=False,
-            interpolation="bilinear" if smooth else "nearest",
-        )  # fmt: skip
-
-    def axis(self, ticks: Any, at: Any, y: float, x0: float, x1: float) -> None:
-        self.curve([x0, x1], [y, y], INK, 1)
-        for t in ticks:
-            self.curve([at(t)] * 2, [y, y + 4], INK, 1)
-            self.text(_minus(t, 0), float(at(t)), y + 17, size=11, color=SOFT, align="center")
-
-    def png(self) -> bytes:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from PIL import Image
-
-        self.ax.set_xlim(0, self.w)
-        self.ax.set_ylim(self.h, 0)
-        canvas = FigureCanvasAgg(self.figure)
-        canvas.draw()
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()).quantize(96)
-        out = io.BytesIO()
-        picture.save(out, "PNG", optimize=True)
-        return out.getvalue()
 
 
 def _decoder_size(n: int, side: int, plane: bool) -> tuple[int, int]:
@@ -778,7 +614,9 @@ def _decoder_size(n: int, side: int, plane: bool) -> tuple[int, int]:
     return panels * (side + 12) - 12, side + 24
 
 
-def _still_plane(still: _Still, x: float, side: int, bounds: list, entry: dict[str, Any], z: np.ndarray) -> None:
+def _still_plane(
+    still: Still, x: float, side: int, bounds: list, entry: dict[str, Any], z: np.ndarray
+) -> None:
     (a0, a1), (b0, b1) = bounds
     area = (x, 24, side, side)
 
@@ -793,17 +631,19 @@ def _still_plane(still: _Still, x: float, side: int, bounds: list, entry: dict[s
     still.curve([x, x + side], [down(0)] * 2, LINE, 1, clip=area)
     if "points" in entry:
         points = entry["points"]
-        colours = [GROUP_COLOURS[i % 10] for i in entry["index"]] if "index" in entry else BLUE
+        colours = [CLASS_COLORS[i % 10] for i in entry["index"]] if "index" in entry else BLUE
         still.dots(across(points[:, 0]), down(points[:, 1]), 1.8, colours, clip=area, alpha=0.6)
     for r in (1, 2):
         still.curve(across(r * np.cos(turn)), down(r * np.sin(turn)), SOFT, 1, dash=(3, 4), clip=area)
     for name, u, v in entry.get("names", ()):
         if a0 < u < a1 and b0 < v < b1:
-            still.text(name, float(across(u)), float(down(v)) + 5, size=14, bold=True, align="center", halo=True)
+            still.text(
+                name, float(across(u)), float(down(v)) + 5, size=14, bold=True, align="center", halo=True
+            )
     still.text(entry["title"], x + 2, 15, bold=True)
     zero = float(down(0)) if b0 < 0 < b1 else 24 + side
-    still.text(_minus(a0, 0), x + 3, zero - 4, size=10, color=SOFT, halo=True)
-    still.text(_minus(a1, 0), x + side - 3, zero - 4, size=10, color=SOFT, align="right", halo=True)
+    still.text(minus(a0, 0), x + 3, zero - 4, size=10, color=SOFT, halo=True)
+    still.text(minus(a1, 0), x + side - 3, zero - 4, size=10, color=SOFT, align="right", halo=True)
     still.curve([across(z[0])] * 2, [24, 24 + side], INK, 1, dash=(2, 3), clip=area)
     still.curve([x, x + side], [down(z[1])] * 2, INK, 1, dash=(2, 3), clip=area)
     still.dots([across(z[0])], [down(z[1])], 7, "white", clip=area)
@@ -811,23 +651,6 @@ def _still_plane(still: _Still, x: float, side: int, bounds: list, entry: dict[s
 
 
 # ---- checks at the boundary
-
-
-def _numpy(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
-
-
-def _array(value: Any, name: str, ndim: int, length: int | None = None) -> np.ndarray:
-    try:
-        a = _numpy(value).astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} holds something that is not a number ({error}).") from None
-    if a.ndim != ndim or a.size == 0 or length not in (None, len(a)):
-        expected = f"{ndim} dimension{'s' if ndim > 1 else ''}" + ("" if length is None else f" and length {length}")
-        raise InputError(f"{name} has the shape {list(a.shape)}; expected: {expected}, not empty.")
-    if not np.isfinite(a).all():
-        raise InputError(f"{name} holds {int((~np.isfinite(a)).sum())} values that are not finite. Train or load it anew.")
-    return a
 
 
 def _number(value: Any, name: str) -> float:
@@ -846,15 +669,17 @@ def _codes(codes: Any, labels: Any, name: str, per_name: bool) -> tuple[np.ndarr
     own = codes.get(name) if isinstance(codes, Mapping) else codes
     if own is None:
         return None, None
-    own = _array(own, f"codes of {name!r}" if name else "codes", 2)
+    own = finite_array(own, f"codes of {name!r}" if name else "codes", 2)
     if own.shape[1] != 2:
         raise InputError(f"codes has the shape {list(own.shape)}; a plane shows [N, 2].")
     groups = labels.get(name) if isinstance(labels, Mapping) else labels
     if groups is None:
         return own, None
-    groups = _numpy(groups)
+    groups = as_numpy(groups)
     if groups.shape != (len(own),):
-        raise InputError(f"labels has the shape {list(groups.shape)} for {len(own)} codes; expected: [{len(own)}].")
+        raise InputError(
+            f"labels has the shape {list(groups.shape)} for {len(own)} codes; expected: [{len(own)}]."
+        )
     if len(np.unique(groups)) > 256:
         raise InputError(f"labels names {len(np.unique(groups))} groups; at most 256 can be shown.")
     return own, groups
@@ -863,13 +688,17 @@ def _codes(codes: Any, labels: Any, name: str, per_name: bool) -> tuple[np.ndarr
 def _check_shape(decoder: Int8Decoder, shape: tuple[int, int], name: str) -> None:
     if len(shape) != 2 or min(shape) < 1 or shape[0] * shape[1] != decoder.size:
         whose = f"The decoder {name!r}" if name else "The decoder"
-        raise InputError(f"{whose} gives {decoder.size} pixels, which is no picture of shape {tuple(shape)}. Give shape=(H, W).")
+        raise InputError(
+            f"{whose} gives {decoder.size} pixels, which is no picture of shape {tuple(shape)}. Give shape=(H, W)."
+        )
 
 
 def _dims(dims: Sequence[int], size: int) -> list[int]:
     chosen = [int(d) for d in dims]
     if not chosen or len(set(chosen)) < len(chosen) or min(chosen) < 0 or max(chosen) >= size:
-        raise InputError(f"dims = {chosen}: expected different numbers from 0 to {size - 1}, the decoder's latent dimensions.")
+        raise InputError(
+            f"dims = {chosen}: expected different numbers from 0 to {size - 1}, the decoder's latent dimensions."
+        )
     return chosen
 
 
@@ -894,13 +723,15 @@ def _frame(image: Any, i: int, invert: bool) -> np.ndarray:
             return np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))[None]
         except (UnidentifiedImageError, OSError):
             raise InputError(f"Frame {i} holds bytes that are no picture. Give a PNG, or an array.") from None
-    a = _numpy(image)
+    a = as_numpy(image)
     colour = a.ndim == 3 and a.shape[-1] == 3
     if a.ndim not in (2, 3) or a.size == 0:
         raise InputError(f"Frame {i} has the shape {list(a.shape)}; expected [H, W], [n, H, W] or [H, W, 3].")
     if a.dtype != np.uint8:
         if not np.isfinite(a).all() or a.min() < -1e-6 or a.max() > 1 + 1e-6:
-            raise InputError(f"Frame {i} reaches from {a.min():.3g} to {a.max():.3g}; floats must lie in [0, 1].")
+            raise InputError(
+                f"Frame {i} reaches from {a.min():.3g} to {a.max():.3g}; floats must lie in [0, 1]."
+            )
         a = np.rint(np.clip(a, 0, 1) * 255).astype(np.uint8)
     if colour:
         return a[None]
