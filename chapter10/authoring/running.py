@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import time
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +92,9 @@ def run(name: str, root: Path = ROOT) -> dict[str, Any]:
     Returns the measures. Raises InputError when a cell fails, when an output holds what must not be kept, or when
     the text was edited meanwhile; everything is then left as it was.
     """
-    import torch
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    from chapter10.experiments import machine
 
     written = text_path(name, root).read_text("utf-8")
     text = fill(written, name, root)
@@ -117,24 +116,10 @@ def run(name: str, root: Path = ROOT) -> dict[str, Any]:
         "peak_mb": None if peak is None else round(peak),
         "code_cells": sum(cell.cell_type == "code" for cell in notebook.cells),
         "scale": os.environ.get("CHAPTER10_SCALE", "quick"),
-        "python": platform.python_version(),
-        "torch": torch.__version__.split("+")[0],
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "date": date.today().isoformat(),
+        **machine(),
     }
     write(results_path(root), json.dumps({**measured(root), name: row}, indent=1, sort_keys=True) + "\n")
     text = fill(text, name, root)  # now with the time just measured
     write(text_path(name, root), text)
     write(notebook_path(name, root), dump(with_outputs(parse(text), notebook)))
     return row
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
