@@ -71,16 +71,15 @@ def _add_measure(commands) -> None:
     parser = commands.add_parser("measure", help="run an experiment over seeds and store its result")
     parser.add_argument("name", help="such as latent-space-mnist")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1, help="processes to share the seeds")
     parser.add_argument("--out", help="where to write the result (default: the package's own)")
     parser.set_defaults(run=_measure)
 
 
 def _measure(options) -> int:
-    from chapter10 import environment, experiments
+    from chapter10 import experiments
 
-    environment.setup(device=options.device)
-    result = experiments.measure(options.name, options.seeds, options.device, options.out)
+    result = experiments.measure(options.name, options.seeds, options.workers, options.out)
     print(f"Stored: {options.out or experiments.result_path(options.name).name} ({result['seconds']} s)")
     return 0
 

@@ -60,13 +60,19 @@ const KINDS = {};
 const figure = (root, kind) => {
   const uid = data.id + Math.random().toString(36).slice(1, 8), stage = make('div', {class: 'c10-stage'});
   const controls = make('div', {class: 'c10-controls'}), panels = [];
-  let pending = false, made;
+  let busy = false, again = false, made;
   const draw = () => {
     try { made.draw(); } catch (e) { fail(root, e); }
   };
   const ui = {
     uid, root, stage, controls,
-    request: () => { if (!pending) { pending = true; requestAnimationFrame(() => { pending = false; draw(); }); } },
+    // At once, but once a frame: what comes before the next frame waits for it.
+    request: () => {
+      if (busy) { again = true; return; }
+      busy = true;
+      draw();
+      requestAnimationFrame(() => { busy = false; if (again) { again = false; ui.request(); } });
+    },
     // Drawn on a hidden canvas and copied in one go, so that no half-drawn frame is ever seen.
     panel: (w, h, label, into = stage) => {
       const r = clamp(window.devicePixelRatio || 1, 1, 3), size = {width: Math.round(w * r), height: Math.round(h * r)};
@@ -331,7 +337,7 @@ KINDS.elbo = (d, ui) => {
       });
       // The shown gap takes up the rounding of the other two, so that the shown sum is right in its last digit.
       const e = fmt(v.evidence, 3), l = fmt(elbo, 3), num = t => +t.replace('−', '-'), gap = fmt(num(e) - num(l), 3);
-      read.replaceChildren(...key(INK, `log p(x) ${e}  =  `), ...key(BLUE, `ELBO ${l}  +  `), ...key('#d55e00', `gap ${gap} nats`));
+      read.replaceChildren(...key('currentColor', `log p(x) ${e}  =  `), ...key(BLUE, `ELBO ${l}  +  `), ...key('#d55e00', `gap ${gap} nats`));
       const note = `ELBO ${l}, gap ${gap}, log p(x) ${e} nats`;
       [mu, ls, x].forEach(q => q.say(note));
     }};
