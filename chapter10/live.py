@@ -422,9 +422,9 @@ def elbo_figure(
     still.curve([at(0)] * 2, [30, 250], LINE, 1)
     bars = (
         ("reconstruction  E[log p(x|z)]", reconstruction, 0.0, reconstruction, "#e69f00"),
-        ("− KL(q ‖ prior)", -kl, reconstruction, elbo, "#cc79a7"),
+        ("− KL(q ‖ prior)", round(elbo, 3) - round(reconstruction, 3), reconstruction, elbo, "#cc79a7"),
         ("= ELBO", elbo, 0.0, elbo, BLUE),
-        ("+ gap  KL(q ‖ p(z|x))", evidence - elbo, elbo, evidence, RED),
+        ("+ gap  KL(q ‖ p(z|x))", round(evidence, 3) - round(elbo, 3), elbo, evidence, RED),
     )
     for i, (t, number, p, q, colour) in enumerate(bars):
         y, left, right = 36 + 54 * i, min(p, q), max(p, q)

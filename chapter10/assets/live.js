@@ -307,7 +307,9 @@ KINDS.elbo = (d, ui) => {
   return {
     values,
     draw: () => {
-      const v = values(), elbo = v.reconstruction - v.kl;
+      const v = values(), elbo = v.reconstruction - v.kl, cut = a => Math.round(a * 1000) / 1000;
+      // KL and gap are shown as differences of the other numbers as shown, so that the sums hold to the last digit.
+      const e = fmt(v.evidence, 3), l = fmt(elbo, 3), kl = fmt(cut(elbo) - cut(v.reconstruction), 3), gap = fmt(cut(v.evidence) - cut(elbo), 3);
       A.show(g => {
         [['#6b7280', 'prior p(z)', 12], [GREEN, 'true posterior p(z|x)', 100], [BLUE, 'your q(z)', 262]].forEach(([c, t, at]) => { box(g, [at, 12, 14, 4], c); text(g, t, at + 19, 18); });
         clipped(g, [0, 26, 400, 225], () => {
@@ -320,23 +322,21 @@ KINDS.elbo = (d, ui) => {
         text(g, 'z', 388, 284, {align: 'right', color: SOFT});
       });
       B.show(g => {
-        const rows = [['reconstruction  E[log p(x|z)]', v.reconstruction, 0, v.reconstruction, '#e69f00'], ['− KL(q ‖ prior)', -v.kl, v.reconstruction, elbo, '#cc79a7'],
-          ['= ELBO', elbo, 0, elbo, BLUE], ['+ gap  KL(q ‖ p(z|x))', v.gap, elbo, elbo + v.gap, '#d55e00']];
+        const rows = [['reconstruction  E[log p(x|z)]', fmt(v.reconstruction, 3), 0, v.reconstruction, '#e69f00'], ['− KL(q ‖ prior)', kl, v.reconstruction, elbo, '#cc79a7'],
+          ['= ELBO', l, 0, elbo, BLUE], ['+ gap  KL(q ‖ p(z|x))', gap, elbo, elbo + v.gap, '#d55e00']];
         path(g, [[N(0), 30], [N(0), 250]], {stroke: LINE});
         rows.forEach(([t, n, p, q, c], i) => {
           const y = 36 + 54 * i, l = Math.min(p, q), r = Math.max(p, q), out = l < lo;
           box(g, [N(l), y + 18, Math.max(1.5, N(r) - N(l)), 16], c);
           if (out) path(g, [[4, y + 26], [14, y + 18], [14, y + 34]], {fill: c});
           text(g, t, 14, y + 11, {bold: i > 1, halo: 1});
-          text(g, fmt(n, 3), 374, y + 11, {align: 'right', bold: i > 1, halo: 1});
+          text(g, n, 374, y + 11, {align: 'right', bold: i > 1, halo: 1});
         });
         path(g, [[N(v.evidence), 22], [N(v.evidence), 250]], {stroke: INK, width: 1.5, dash: [5, 3]});
-        text(g, 'log p(x) = ' + fmt(v.evidence, 3), clamp(N(v.evidence), 70, 320), 17, {bold: 1, align: 'center'});
+        text(g, 'log p(x) = ' + e, clamp(N(v.evidence), 70, 320), 17, {bold: 1, align: 'center'});
         axis(g, d.ticks, N, 250, 14, 374);
         text(g, 'nats', 374, 284, {align: 'right', color: SOFT});
       });
-      // The shown gap takes up the rounding of the other two, so that the shown sum is right in its last digit.
-      const e = fmt(v.evidence, 3), l = fmt(elbo, 3), num = t => +t.replace('−', '-'), gap = fmt(num(e) - num(l), 3);
       read.replaceChildren(...key('currentColor', `log p(x) ${e}  =  `), ...key(BLUE, `ELBO ${l}  +  `), ...key('#d55e00', `gap ${gap} nats`));
       const note = `ELBO ${l}, gap ${gap}, log p(x) ${e} nats`;
       [mu, ls, x].forEach(q => q.say(note));
