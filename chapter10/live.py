@@ -161,7 +161,14 @@ def decoder_figure(
             }
             if own is not None:
                 index = np.searchsorted(names, own[chosen]).astype(np.uint8)
-                middle = [(str(g), *np.median(points[own == g], 0).round(3).tolist()) for g in np.unique(own)]
+                middles = {str(g): np.median(points[own == g], 0).round(3).tolist() for g in np.unique(own)}
+                near = [[0.95 * low + 0.05 * high, 0.05 * low + 0.95 * high] for low, high in bounds]
+                shown = {
+                    g: m
+                    for g, m in middles.items()
+                    if all(a < v < b for v, (a, b) in zip(m, near, strict=True))
+                }
+                middle = [(g, *m) for g, m in shown.items()]
                 entry |= {"labels": base64_of(index), "index": index, "names": middle}
         parts.append(entry)
     still = Still(*_decoder_size(len(named), side, plane))
@@ -636,10 +643,7 @@ def _still_plane(
     for r in (1, 2):
         still.curve(across(r * np.cos(turn)), down(r * np.sin(turn)), SOFT, 1, dash=(3, 4), clip=area)
     for name, u, v in entry.get("names", ()):
-        if a0 < u < a1 and b0 < v < b1:
-            still.text(
-                name, float(across(u)), float(down(v)) + 5, size=14, bold=True, align="center", halo=True
-            )
+        still.text(name, float(across(u)), float(down(v)) + 5, size=14, bold=True, align="center", halo=True)
     still.text(entry["title"], x + 2, 15, bold=True)
     zero = float(down(0)) if b0 < 0 < b1 else 24 + side
     still.text(minus(a0, 0), x + 3, zero - 4, size=10, color=SOFT, halo=True)

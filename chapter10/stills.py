@@ -93,7 +93,7 @@ class Still:
         self.ax.set_ylim(self.h, 0)
         canvas = FigureCanvasAgg(self.figure)
         canvas.draw()
-        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()).quantize(96)
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()).quantize(255)
         out = io.BytesIO()
         picture.save(out, "PNG", optimize=True)
         return out.getvalue()

@@ -259,6 +259,12 @@ def test_every_figure_starts_and_keeps_its_place(page, shown):
         assert page.js(f"{root(name)}.querySelectorAll('.c10-still, .c10-off').length") == 0
 
 
+def blocks(p: np.ndarray) -> np.ndarray:
+    """Means over squares of 20 pixels."""
+    h, w = p.shape[0] // 20, p.shape[1] // 20
+    return p[: h * 20, : w * 20].reshape(h, 20, w, 20).mean((1, 3))
+
+
 def test_the_first_canvas_is_the_still_picture(page, shown):
     for name, figure in shown.items():
         still = np.asarray(Image.open(io.BytesIO(figure.png)).convert("L").reduce(2), dtype=float)
@@ -272,14 +278,7 @@ def test_the_first_canvas_is_the_still_picture(page, shown):
             live_picture[: part.shape[0], x : x + part.shape[1]] = part
             x += part.shape[1] + 12
         # letters and edges differ by their smoothing; masses and places don't
-        block = lambda p: (
-            p[: p.shape[0] // 20 * 20, : p.shape[1] // 20 * 20]
-            .reshape(  # noqa: E731
-                p.shape[0] // 20, 20, p.shape[1] // 20, 20
-            )
-            .mean((1, 3))
-        )
-        assert np.abs(block(still) - block(live_picture)).mean() < 4, name
+        assert np.abs(blocks(still) - blocks(live_picture)).mean() < 4, name
 
 
 def test_every_slider_moves_the_picture_at_once(page, shown):
