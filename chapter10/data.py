@@ -6,16 +6,19 @@ name is never replaced by another.
 """
 
 import hashlib
+import math
 import os
+import queue
 import shutil
 import socket
 import struct
 import tempfile
 import threading
-import urllib.error
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -41,7 +44,7 @@ CHECKSUMS = {
         "t10k-labels-idx1-ubyte": {"27ae3e4e09519cfbb04c329615203637"},
     }
 }
-PROBE_SECONDS = 3.0  # until the network counts as absent
+PROBE_SECONDS = 2.0  # until the network counts as absent
 READ_SECONDS = 10.0  # until a download that stands still is given up
 
 
@@ -112,11 +115,12 @@ def _short(path: str | os.PathLike) -> str:
 def _from_cache_or_network(name: str, download: bool) -> Images:
     wanted = name.replace("auto", "mnist")
     cache = cache_folder()
-    if (cache / FOLDERS[wanted] / "raw").is_dir():
-        return _read(wanted, cache, "the cache")
+    mend = f"Delete the folder {cache / FOLDERS[wanted]}, and it is downloaded anew."
+    if os.path.isdir(cache / FOLDERS[wanted] / "raw"):  # Path.is_dir raises where a folder above can't be entered
+        return _read(wanted, cache, "the cache", mend)
     reason = _download(wanted, cache) if download else "no download was allowed"
     if reason is None:
-        return _read(wanted, cache, "downloaded now, kept in the cache")
+        return _read(wanted, cache, "downloaded now, kept in the cache", mend)
     if name == "auto":
         return _digits(f"MNIST can't be had: {reason}; CHAPTER10_DATA may name a folder that has it")
     raise DataError(
@@ -125,26 +129,25 @@ def _from_cache_or_network(name: str, download: bool) -> Images:
     )
 
 
-def _read(name: str, root: Path, source: str) -> Images:
-    """The four idx files below `root`, each checked before torchvision reads it."""
-    folder = root / FOLDERS[name] / "raw"
-    for file in FILES:
-        _check_file(name, folder / file)
-    import torchvision
-
-    parts = [getattr(torchvision.datasets, FOLDERS[name])(root=str(root), train=train) for train in (True, False)]
-    (train, train_labels), (test, test_labels) = [(part.data, part.targets.long()) for part in parts]
+def _read(name: str, root: Path, source: str, mend: str | None = None) -> Images:
+    """The four idx files below `root`, checked; `mend` says what to do about a damaged one."""
+    parts = [_read_file(name, root / FOLDERS[name] / "raw" / file, mend) for file in FILES]
+    train, train_labels, test, test_labels = parts
     return Images(name, train, train_labels, test, test_labels, source)
 
 
-def _check_file(name: str, path: Path) -> None:
-    """Raise a DataError unless this is the idx file that its name says."""
+def _read_file(name: str, path: Path, mend: str | None = None) -> Tensor:
+    """The images or labels in an idx file; a DataError unless it is the file that its name says.
+
+    Read here, for torchvision's own reader takes an old copy in `processed/` without a look at these files.
+    """
     magic, count = FILES[path.name]
     images = magic == 2051
-    size = 16 + 784 * count if images else 8 + count
+    start = 16 if images else 8
+    size = start + (784 * count if images else count)
     expected = f"expected {count:,} {'images of 28×28' if images else 'labels'} in {size:,} bytes"
-    mend = (
-        f"Fetch {TITLES[name]} again, put its four unpacked files into {path.parent.parent.name}/raw, or unset "
+    mend = mend or (
+        f"Fetch {TITLES[name]} again and put its four unpacked files into {FOLDERS[name]}/raw, or unset "
         f"CHAPTER10_DATA to let it be downloaded."
     )
     try:
@@ -159,21 +162,25 @@ def _check_file(name: str, path: Path) -> None:
         ) from None
     if not content:
         raise DataError(f"{path} is empty; {expected}. {mend}")
-    header = struct.unpack(">" + "I" * min(4, len(content) // 4), content[:16])[: 4 if images else 2]
+    header = struct.unpack(">" + "I" * min(4, len(content) // 4), content[: min(16, len(content) // 4 * 4)])
+    header = header[: 4 if images else 2]
     if header != ((magic, count, 28, 28) if images else (magic, count)):
         other = next((o for o, (m, c) in FILES.items() if header[:2] == (m, c) and o != path.name), None)
         found = f"has the content of {other}: were two files swapped?" if other else f"begins with {list(header)}"
         raise DataError(f"{path} {found}; {expected}. {mend}")
     if len(content) != size:
         raise DataError(f"{path} is {'cut off' if len(content) < size else 'too long'}: {len(content):,} bytes; {expected}. {mend}")
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     known = CHECKSUMS.get(name, {}).get(path.name)
-    if known:
-        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if found not in known:
-            raise DataError(
-                f"{path} has the right size but not the right content: its MD5 is {found}, expected "
-                f"{' or '.join(sorted(known))}. {mend}"
-            )
+    if known and md5 not in known:
+        raise DataError(
+            f"{path} has the right size but not the right content: its MD5 is {md5}, expected "
+            f"{' or '.join(sorted(known))}. {mend}"
+        )
+    if name != "mnist" and md5 in CHECKSUMS["mnist"][path.name]:
+        raise DataError(f"{path} is MNIST's file of that name, not {TITLES[name]}'s. {mend}")
+    values = torch.frombuffer(bytearray(content), dtype=torch.uint8)[start:]
+    return values.view(count, 28, 28) if images else values.long()
 
 
 def _download(name: str, cache: Path) -> str | None:
@@ -188,41 +195,67 @@ def _download(name: str, cache: Path) -> str | None:
     dataset = getattr(torchvision.datasets, FOLDERS[name])
     before = socket.getdefaulttimeout()
     try:
-        mirrors = getattr(dataset, "mirrors", None) or ["/".join(dataset.url.split("/")[:-1]) + "/"]
-        if not _reachable([mirror + dataset.resources[0][0] for mirror in mirrors]):
+        answering = _answering({mirror + dataset.resources[0][0]: mirror for mirror in dataset.mirrors})
+        if not answering:
             return "its servers did not answer (no network?)"
         socket.setdefaulttimeout(READ_SECONDS)  # torchvision passes no limit of its own
-        dataset(root=str(work), download=True)
-        for file in FILES:
-            _check_file(name, work / FOLDERS[name] / "raw" / file)
-        os.replace(work / FOLDERS[name], cache / FOLDERS[name])  # whole, or not at all
-        return None
-    except (OSError, RuntimeError, DataError) as error:
-        return f"the download failed ({str(error).splitlines()[0]})"
+        reason = None
+        for mirror in answering + [other for other in dataset.mirrors if other not in answering]:
+            # torchvision goes on to the next mirror after some errors, but not when one stands still.
+            reason = _fetch(type(dataset.__name__, (dataset,), {"mirrors": [mirror]}), name, work, cache)
+            if reason is None:
+                break
+        return reason
     finally:
         socket.setdefaulttimeout(before)
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _reachable(addresses: list[str]) -> bool:
-    """Whether one of the addresses answers in time; in threads, for looking up a name knows no limit."""
-    answered, tried = threading.Event(), threading.Semaphore(0)
+def _fetch(dataset: type, name: str, work: Path, cache: Path) -> str | None:
+    """Download with torchvision into `work`, check, and move into the cache. Returns None or the reason."""
+    try:
+        dataset(root=str(work), download=True)
+        for file in FILES:
+            _read_file(name, work / FOLDERS[name] / "raw" / file, "Try again later.")
+        os.replace(work / FOLDERS[name], cache / FOLDERS[name])  # whole, or not at all
+    except (OSError, RuntimeError, EOFError, HTTPException, DataError) as error:
+        if os.path.isdir(cache / FOLDERS[name] / "raw"):
+            return None  # another process was quicker
+        return f"the download failed ({' '.join(str(error).split()) or type(error).__name__})"
+    return None
 
-    def ask(address: str) -> None:
+
+def _answering(addresses: dict[str, str]) -> list[str]:
+    """The mirrors whose address answered until the first did; in threads, for looking up a name knows no limit.
+
+    Args:
+        addresses: from an address to ask to the mirror it belongs to.
+    Returns:
+        mirrors, empty if none answered in time.
+    """
+    answered: list[str] = []
+    tried: queue.Queue[None] = queue.Queue()
+
+    def ask(address: str, mirror: str) -> None:
         try:
             urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PROBE_SECONDS).close()
-            answered.set()
-        except (OSError, ValueError):
+            answered.append(mirror)
+        except (OSError, ValueError, HTTPException):
             return  # silence is the answer
         finally:
-            tried.release()
+            tried.put(None)
 
-    for address in addresses:
-        threading.Thread(target=ask, args=(address,), daemon=True).start()
+    for address, mirror in addresses.items():
+        threading.Thread(target=ask, args=(address, mirror), daemon=True).start()
+    end = time.monotonic() + PROBE_SECONDS
     for _ in addresses:
-        if answered.is_set() or not tried.acquire(timeout=PROBE_SECONDS):
+        try:
+            tried.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
             break
-    return answered.is_set()
+        if answered:
+            break
+    return list(answered)
 
 
 def _digits(why: str) -> Images:
@@ -268,7 +301,9 @@ def binarize(unit: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
 
 def check_unit(x: Tensor) -> None:
-    """Raise InputError unless all of x lies in [0, 1]."""
+    """Raise InputError unless x is of floats in [0, 1]."""
+    if not x.is_floating_point():
+        raise InputError(f"Pixels must be floats in [0, 1] for a likelihood, found {x.dtype}: data.to_unit makes them from bytes.")
     if x.numel() == 0:
         raise InputError(f"There are no images in a tensor of shape {list(x.shape)}.")
     low, high = torch.aminmax(x)
@@ -354,7 +389,7 @@ class GaussianMixture:
             raise InputError(f"The weights must be {len(self.means)} numbers from 0 up that add up to 1, found {self.weights.tolist()}.")
 
     def _weights(self) -> Tensor:
-        return torch.full((len(self.means),), 1 / len(self.means)) if self.weights is None else self.weights
+        return self.means.new_full((len(self.means),), 1 / len(self.means)) if self.weights is None else self.weights
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """n points [n, 2] and the component that each came from [n]."""
@@ -364,9 +399,11 @@ class GaussianMixture:
 
     def log_prob_components(self, x: Tensor) -> Tensor:
         """log p(x, k): weight times density of each component, [N, K], in nats."""
-        square = (x.unsqueeze(1) - self.means).square().sum(-1)  # (N, 1, 2) − (K, 2) -> (N, K)
         dimensions = self.means.shape[1]
-        log_norm = dimensions * (torch.log(torch.tensor(self.std)) + 0.5 * torch.log(torch.tensor(2 * torch.pi)))
+        if x.ndim != 2 or x.shape[1] != dimensions:
+            raise InputError(f"The mixture takes points [N, {dimensions}], found {list(x.shape)}.")
+        square = (x.unsqueeze(1) - self.means).square().sum(-1)  # (N, 1, 2) − (K, 2) -> (N, K)
+        log_norm = dimensions * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
         return self._weights().log() - square / (2 * self.std**2) - log_norm
 
     def log_prob(self, x: Tensor) -> Tensor:
