@@ -45,9 +45,11 @@ def close_to(value: float, tolerance: float) -> Criterion:
 
 def number(value: float) -> str:
     """A number as a reader wants it: 4 digits that count, a true minus."""
-    if value == 0 or not math.isfinite(value):
-        return {0.0: "0"}.get(value, str(value))
-    if 1e-3 <= abs(value) < 1e6:
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        text = f"{value}"
+    elif 1e-3 <= abs(value) < 1e6:
         text = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     else:
         text = f"{value:.1e}"

@@ -52,8 +52,8 @@ def setup(
     scale = scale or os.environ.get("CHAPTER10_SCALE") or "quick"
     if scale not in SCALES:
         raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(SCALES)} (CHAPTER10_SCALE sets it too).")
-    if not isinstance(seed, int) or seed < 0:
-        raise InputError(f"The seed is {seed!r}; give a whole number from 0 up.")
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"The seed is {seed!r}; give a whole number from 0 up, below 2**63.")
     threads = usable_cores() if threads is None else threads
     if not isinstance(threads, int) or threads < 1:
         raise InputError(f"{threads!r} threads can't be used; give a whole number from 1 up.")
@@ -85,7 +85,7 @@ def usable_cores() -> int:
     for limit in limits:
         try:
             cores = min(cores, max(1, int(float(limit)))) if limit else cores
-        except ValueError:
+        except (ValueError, OverflowError):
             continue  # a limit that is no number says nothing
     return cores
 

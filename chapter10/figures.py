@@ -127,6 +127,8 @@ class Redrawn:
 
 def tile(images: Tensor, columns: int, pad: int = 2) -> Tensor:
     """Images [N, 784] or [N, H, W] as one picture [rows·(H+pad)+pad, columns·(W+pad)+pad], for `imshow`."""
+    if images.ndim not in (2, 3) or len(images) == 0 or columns < 1:
+        raise InputError(f"A sheet needs images [N, 784] or [N, H, W] and a column or more; found {list(images.shape)}, {columns}.")
     if images.ndim == 2:
         side = int(images.shape[1] ** 0.5)
         if side * side != images.shape[1]:

@@ -8,6 +8,7 @@ place, so an interrupted or failed write leaves what was there before.
 import json
 import os
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def save_state(path: str | os.PathLike, state: Any, metadata: dict[str, Any] | N
 def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
     """The state and the metadata that `save_state` stored. Raises CheckpointError."""
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises where a folder above can't be entered
         raise CheckpointError(f"There is no file {path}. Check the name, or train anew to make it.")
     try:
         with safe_open(path, framework="pt") as file:
@@ -82,12 +83,20 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
             f"{path} is a safetensors file, but not one that chapter10 wrote (its format is "
             f"{header.get('format', 'not named')!r}, expected {FORMAT!r}). Give the path of a checkpoint of this package."
         )
-    return _join(json.loads(header["structure"]), tensors), json.loads(header["metadata"])
+    try:
+        return _join(json.loads(header["structure"]), tensors), json.loads(header["metadata"])
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: its description doesn't fit its tensors ({type(error).__name__}: {error}). Delete it and "
+            f"train anew, or fetch it again."
+        ) from None
 
 
 def _split(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     """JSON of the nesting; each tensor is put aside under its dotted name."""
     if isinstance(value, Tensor):
+        while name in tensors:  # {"a": {"b": …}, "a.b": …} would give two tensors one name
+            name += "'"
         tensors[name] = value.detach().cpu().contiguous().clone()
         return {"tensor": name}
     if isinstance(value, dict):  # as pairs, for JSON would make strings of integer keys
@@ -117,14 +126,19 @@ def load_into(target: Any, state: dict[str, Any], path: str | os.PathLike) -> No
 
     The target is left as it was when the state does not fit.
     """
-    before = target.state_dict()
+    before = deepcopy(target.state_dict())
     reason = _first_difference(before, state)
-    if reason:
-        raise CheckpointError(
-            f"{path} is of another model: {reason}. Build the model with the settings it was trained with, or give "
-            f"another path."
-        )
-    target.load_state_dict(state)
+    if not reason:
+        try:
+            target.load_state_dict(state)
+            return
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # an optimiser of other groups
+            target.load_state_dict(before)
+            reason = " ".join(str(error).split())
+    raise CheckpointError(
+        f"{path} is of another model: {reason}. Build the model with the settings it was trained with, or give "
+        f"another path."
+    )
 
 
 def _first_difference(expected: Any, found: Any, name: str = "") -> str | None:

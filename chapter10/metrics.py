@@ -32,6 +32,8 @@ def iwae_bound(model: VAE, x: Tensor, num_samples: int) -> Tensor:
     if not isinstance(num_samples, int) or num_samples < 1:
         raise InputError(f"num_samples is {num_samples!r}; give a whole number of samples from 1 up.")
     check_unit(x)
+    if x.ndim != 2:
+        raise InputError(f"The bound takes a batch of flattened images [B, D], found {list(x.shape)}.")
     rows = max(1, int(CHUNK_BYTES / 4 / x.shape[1]))  # of logits in a chunk
     samples = min(num_samples, max(1, rows // 16))
     return torch.cat([_iwae(model, part, num_samples, samples) for part in x.split(max(1, rows // samples))])
@@ -39,10 +41,10 @@ def iwae_bound(model: VAE, x: Tensor, num_samples: int) -> Tensor:
 
 def _iwae(model: VAE, x: Tensor, num_samples: int, chunk: int) -> Tensor:
     mu, log_var = model.encode(x)
-    total = torch.full((len(x),), -math.inf, device=x.device)
+    total = mu.new_full((len(x),), -math.inf)
     for start in range(0, num_samples, chunk):
         k = min(chunk, num_samples - start)
-        eps = torch.randn(len(x), k, mu.shape[1], device=x.device)
+        eps = torch.randn(len(x), k, mu.shape[1], dtype=mu.dtype, device=mu.device)
         z = mu.unsqueeze(1) + torch.exp(0.5 * log_var).unsqueeze(1) * eps  # (B, k, L)
         logits = model.decode(z.flatten(0, 1)).view(len(x), k, -1)  # (B, k, D)
         # Σ x·l − log(1 + e^l): the first sum is a matrix product

@@ -24,7 +24,10 @@ def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor | None = None) -> Te
         eps: the noise [B, L]; drawn anew if None.
     Returns:
         z [B, L].
+    Raises:
+        InputError: for mu and log_var of different shapes.
     """
+    _same_shape("mu", mu, "log_var", log_var)
     std = torch.exp(0.5 * log_var)
     eps = torch.randn_like(std) if eps is None else eps
     return mu + std * eps
@@ -156,7 +159,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, L] -> logits [B, D]."""
-        return self.decoder(z)
+        return self.decoder(_as_codes(z, self.latent_dim))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [B, D] -> logits [B, D], mu [B, L], log_var [B, L]."""
@@ -192,7 +195,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, L] -> logits [B, D]."""
-        return self.decoder(z)
+        return self.decoder(_as_codes(z, self.latent_dim))
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, D] -> logits [B, D]."""
@@ -269,6 +272,12 @@ def _as_rows(x: Tensor, input_dim: int) -> Tensor:
             f"data.to_unit makes them from bytes, x.flatten(1) from [B, 28, 28]."
         )
     return x
+
+
+def _as_codes(z: Tensor, latent_dim: int) -> Tensor:
+    if z.ndim < 1 or z.shape[-1] != latent_dim or not z.is_floating_point():
+        raise InputError(f"The decoder takes float codes z [B, {latent_dim}], found {z.dtype} {list(z.shape)}.")
+    return z
 
 
 def _positive(**sizes: int) -> None:
