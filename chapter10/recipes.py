@@ -132,6 +132,8 @@ def train(
         checkpoint: a file to go on from, as in `training.fit`.
     Returns:
         the model, and what is stored beside its weights: recipe, data, seed, scores.
+    Raises:
+        KeyboardInterrupt: when it is stopped by hand; nothing is stored then but the checkpoint.
     """
     recipe = get(name)
     if scale not in recipe.epochs:
@@ -149,6 +151,8 @@ def train(
         schedules={"lr": warmup_cosine(recipe.lr)},
         checkpoint=checkpoint,
     )
+    if history.interrupted:  # half-trained weights must not take the place of stored ones
+        raise KeyboardInterrupt
     model.eval().cpu()
     _round(model)
     about = describe(recipe, model, images, history, scale, seed, device) | {"seconds": round(time.perf_counter() - started, 1)}
@@ -173,7 +177,6 @@ def describe(
         "data": images.name,
         "seed": seed,
         "epochs": len(history),
-        "interrupted": history.interrupted,
         "parameters": count_parameters(model),
         "torch": torch.__version__.split("+")[0],
         "scores": scores(model, images),

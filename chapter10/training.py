@@ -113,35 +113,35 @@ def fit(
     schedules = schedules or {}
     _check(method, batches, epochs, schedules)
     history, steps = History(), len(batches)
-    plan = {"seed": seed, "steps_per_epoch": steps, "schedules": sorted(schedules)}
+    plan = {"seed": seed, "steps_per_epoch": steps}
     if schedules:
+        plan["schedules"] = {name: [float(schedules[name](i / 8)) for i in range(8)] for name in sorted(schedules)}
         plan["epochs"] = epochs  # a schedule runs over the whole training, so its length is part of the plan
     devices = [i for i in range(torch.cuda.device_count())]
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         if checkpoint is not None and Path(checkpoint).exists():
-            history.rows = _resume(method, checkpoint, plan)
+            history.rows = _resume(method, checkpoint, plan, epochs)
         first = len(history)
         with _bar(epochs * steps, first * steps, progress) as bar:
-            for epoch in range(first, epochs):
-                before = deepcopy(method.state_dict())
-                row, bad = _epoch(method, batches, epoch, epochs, schedules, history, bar)
-                if bad:
-                    method.load_state_dict(before)
-                    raise TrainingError(bad)
-                if row:
-                    history.rows.append(row)
-                if history.interrupted:
-                    break
-                if checkpoint is not None:
-                    state = {"method": method.state_dict(), "random": random_state(), "rows": history.rows}
-                    save_state(checkpoint, state, {"plan": plan})
-                try:
+            try:
+                for epoch in range(first, epochs):
+                    before = deepcopy(method.state_dict())
+                    row, bad = _epoch(method, batches, epoch, epochs, schedules, history, bar)
+                    if bad:
+                        method.load_state_dict(before)
+                        raise TrainingError(bad)
+                    if row:
+                        history.rows.append(row)
+                    if history.interrupted:
+                        break
+                    if checkpoint is not None:
+                        state = {"method": method.state_dict(), "random": random_state(), "rows": history.rows}
+                        save_state(checkpoint, state, {"plan": plan})
                     for callback in callbacks:
                         callback(Progress(epoch + 1, epochs, (epoch + 1) * steps, history, method))
-                except KeyboardInterrupt:
-                    history.interrupted = True
-                    break
+            except KeyboardInterrupt:  # between epochs: while saving, or in a callback
+                history.interrupted = True
         _report(history, epochs, progress)
     return history
 
@@ -160,15 +160,20 @@ def _epoch(method, batches, epoch, epochs, schedules, history, bar) -> tuple[dic
             if not x.is_cuda or done % LOOK_EVERY == 0 or done == steps:
                 broken = means.first_not_finite()
                 if broken:
-                    at, part, value = broken
-                    return None, _not_finite(epoch * steps + at, part, value, method, epoch)
+                    return None, _not_finite(epoch * steps, broken, method, epoch)
                 if bar is not None and (time.perf_counter() - shown > BAR_SECONDS or done == steps):
                     bar.set_postfix(means.last(), refresh=False)
                     bar.update(done - seen)
                     seen, shown = done, time.perf_counter()
     except KeyboardInterrupt:
         history.interrupted = True
-    if done == 0 or means.first_not_finite():
+    broken = means.first_not_finite()
+    if broken is None and done:  # the last update may have broken what no loss has shown yet
+        name = _first_broken(method.state_dict())
+        broken = (done, f"the update left '{name}' no longer finite") if name else None
+    if broken:
+        return None, _not_finite(epoch * steps, broken, method, epoch)
+    if done == 0:
         return None, None
     row = {"epoch": epoch + 1, "step": epoch * steps + done, "seconds": before + time.perf_counter() - start}
     return row | means.values(), None
@@ -187,15 +192,15 @@ class _Means:
         self.names = list(parts)
         self.new.append(torch.stack([part.detach() for part in parts.values()]))
 
-    def first_not_finite(self) -> tuple[int, str, float] | None:
-        """Step in the epoch (from 1), part and value; sums up what is new."""
+    def first_not_finite(self) -> tuple[int, str] | None:
+        """Step in the epoch (from 1), and what became of which part; sums up what is new."""
         if not self.new:
             return None
         new = torch.stack(self.new)  # (steps, parts)
         finite = new.isfinite()
         if not finite.all():
             step, part = (~finite).nonzero()[0].tolist()
-            return self.count + step + 1, self.names[part], new[step, part].item()
+            return self.count + step + 1, f"the part '{self.names[part]}' of the loss became {new[step, part].item()}"
         self.count += len(new)
         summed = new.double().sum(0)
         self.total = summed if self.total is None else self.total + summed
@@ -209,11 +214,19 @@ class _Means:
         return dict(zip(self.names, (self.total / self.count).tolist()))
 
 
-def _not_finite(step: int, part: str, value: float, method: Method, epoch: int) -> str:
+def _first_broken(state: Any, name: str = "") -> str | None:
+    """The first tensor in the nesting that is not finite, by its dotted name."""
+    if isinstance(state, dict):
+        found = (_first_broken(value, f"{name}.{key}".lstrip(".")) for key, value in state.items())
+        return next((f for f in found if f), None)
+    return name if isinstance(state, Tensor) and not state.isfinite().all() else None
+
+
+def _not_finite(before: int, broken: tuple[int, str], method: Method, epoch: int) -> str:
     rate = f" (it is {method.lr:g})" if hasattr(method, "lr") else ""
     kept = f"the end of epoch {epoch}" if epoch else "the start"
     return (
-        f"Step {step}: the part '{part}' of the loss became {value}. Try a lower learning rate{rate}, look for input "
+        f"Step {before + broken[0]}: {broken[1]}. Try a lower learning rate{rate}, look for input "
         f"outside its range, or clamp log_var; the method was put back to {kept}."
     )
 
@@ -228,7 +241,7 @@ def _check(method: Method, batches: BatchSource, epochs: int, schedules: dict[st
             raise InputError(f"A schedule is given for '{name}', which {type(method).__name__} does not have.")
 
 
-def _resume(method: Method, path: str | os.PathLike, plan: dict) -> list[dict[str, float]]:
+def _resume(method: Method, path: str | os.PathLike, plan: dict, epochs: int) -> list[dict[str, float]]:
     state, metadata = load_state(path)
     found = metadata.get("plan")
     if not isinstance(state, dict) or not {"method", "random", "rows"} <= state.keys():
@@ -239,8 +252,16 @@ def _resume(method: Method, path: str | os.PathLike, plan: dict) -> list[dict[st
             f"{path} was written by another plan of training ({differs or 'a schedule more'}), so going on from it would "
             f"not end where either plan does. Give the same settings, or another path to begin anew."
         )
+    if len(state["rows"]) > epochs:
+        raise CheckpointError(
+            f"{path} has {len(state['rows'])} epochs of training behind it, more than the {epochs} asked for. Ask for "
+            f"more, or give another path to begin anew."
+        )
+    try:
+        set_random_state(state["random"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is damaged: it holds no random state of torch ({error}). Delete it to begin anew.") from None
     load_into(method, state["method"], path)
-    set_random_state(state["random"])
     return state["rows"]
 
 
