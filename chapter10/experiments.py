@@ -68,6 +68,24 @@ def _processor() -> str:
 
 
 @torch.no_grad()
+def latent_coverage(z: torch.Tensor, seed: int, count: int = 500) -> dict[str, float]:
+    """How the latent points z [N, L] that a decoder was trained on lie to draws from N(0, I).
+
+    Returns:
+        "inside": share of z within the ball that holds 95 % of N(0, I); "distance": from a draw to the nearest z,
+        over the same from one z to the nearest other; both are medians over `count` points.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(count, z.shape[1], generator=generator)
+    radius = (torch.randn(200_000, z.shape[1], generator=generator)).norm(dim=1).quantile(0.95)
+    among = torch.cdist(z[:count], z).fill_diagonal_(torch.inf).min(1).values.median()
+    return {
+        "inside": (z.norm(dim=1) < radius).double().mean().item(),
+        "distance": (torch.cdist(noise, z).min(1).values.median() / among).item(),
+    }
+
+
+@torch.no_grad()
 def latent_rates(model, classifier, codes: torch.Tensor, pairs: int, seed: int) -> dict[str, float]:
     """Shares of decoded points that the classifier takes for a digit with confidence above 0.9.
 
@@ -76,7 +94,8 @@ def latent_rates(model, classifier, codes: torch.Tensor, pairs: int, seed: int) 
         pairs: how many points of each kind.
     Returns:
         "prior": z ~ N(0, I); "fitted": z from the Gaussian with the codes' own mean and covariance; "between":
-        halfway between the codes of two images drawn at random; "codes": the images' own codes.
+        halfway between the codes of two images drawn at random; "codes": the images' own codes. Each also with
+        "_variety": how many different digits the accepted ones are, effectively.
     """
     generator = torch.Generator().manual_seed(seed)
     mean, covariance = codes.mean(0), codes.T.cov()
@@ -88,34 +107,63 @@ def latent_rates(model, classifier, codes: torch.Tensor, pairs: int, seed: int) 
         "between": (codes[first] + codes[second]) / 2,
         "codes": codes[first],
     }
-    return {
-        name: (metrics.confidence(classifier, model.decode(z).sigmoid()).probability > SURE).double().mean().item()
-        for name, z in points.items()
-    }
+    rates = {}
+    for name, z in points.items():
+        found = metrics.confidence(classifier, model.decode(z).sigmoid())
+        sure = found.probability > SURE
+        rates[name] = sure.double().mean().item()
+        rates[f"{name}_variety"] = metrics.variety(found.label[sure])
+    return rates
+
+
+def train_pair(
+    images: data.Images,
+    latent_dim: int,
+    seed: int,
+    epochs: int | None = None,
+    limit: int | None = None,
+    device: str | torch.device = "cpu",
+    progress: bool = False,
+) -> dict[str, Autoencoder | VAE]:
+    """An autoencoder and a VAE with the same networks, trained alike: the same images, order, rate and steps.
+
+    Args:
+        epochs: passes over the training images; by default 5 over MNIST, 48 over the few embedded digits.
+        limit: use only the first so many training images.
+    Returns:
+        {"autoencoder": ..., "VAE": ...}, on the CPU.
+    """
+    few = images.name == "digits"
+    batches = data.Batches(images.train[:limit], 64 if few else 128, device=device)
+    models: dict[str, Autoencoder | VAE] = {}
+    for name, build, training in (
+        ("autoencoder", Autoencoder, AutoencoderTraining),
+        ("VAE", VAE, VAETraining),
+    ):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            method = training(build(latent_dim=latent_dim).to(device))
+        fit(method, batches, epochs or (48 if few else 5), seed, {"lr": warmup_cosine(3e-3)}, progress=progress)
+        models[name] = method.model.eval().cpu()
+    return models
 
 
 def latent_space(name: str, seed: int) -> list[dict[str, Any]]:
-    """Autoencoder and VAE with 2 and with 20 latent dimensions, trained alike: are points off the codes digits?"""
+    """Autoencoder and VAE with 2 and with 20 latent dimensions: are points off the codes digits?"""
     images = data.load(name)
     classifier = recipes.load(f"classifier-{name}")
     test = data.to_unit(images.test)
-    epochs = 8 if name == "mnist" else 48
     rows = []
     for latent_dim in (2, 20):
-        for kind in ("autoencoder", "VAE"):
+        for kind, model in train_pair(images, latent_dim, seed).items():
             torch.manual_seed(seed)
-            if kind == "VAE":
-                method = VAETraining(VAE(latent_dim=latent_dim))
-            else:
-                method = AutoencoderTraining(Autoencoder(latent_dim=latent_dim))
-            batches = data.Batches(images.train, 128 if name == "mnist" else 64)
-            fit(method, batches, epochs, seed, {"lr": warmup_cosine(2e-3)}, progress=False)
             with torch.no_grad():
-                codes = method.model.encode(test)
-            codes = codes[0] if kind == "VAE" else codes
-            about = {"model": kind, "latent_dim": latent_dim, "seed": seed, "epochs": epochs, "points": POINTS}
-            spread = {"code_std": codes.std(0).mean().item()}
-            rows.append(about | spread | latent_rates(method.model, classifier, codes, POINTS, seed))
+                codes = z = model.encode(test)
+                if kind == "VAE":
+                    codes, z = codes[0], model.reparameterize(*codes)
+            about = {"model": kind, "latent_dim": latent_dim, "seed": seed, "points": POINTS}
+            spread = {"code_std": codes.std(0).mean().item(), **latent_coverage(z, seed)}
+            rows.append(about | spread | latent_rates(model, classifier, codes, POINTS, seed))
     real = (metrics.confidence(classifier, test).probability > SURE).double().mean().item()
     return [row | {"real_digits": real} for row in rows]
 

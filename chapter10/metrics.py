@@ -99,3 +99,9 @@ def confidence(classifier: nn.Module, images: Tensor) -> Confidence:
 def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Share of images [N, D] in [0, 1] that get their label [N]."""
     return (confidence(classifier, images).label == labels).double().mean().item()
+
+
+def variety(labels: Tensor, classes: int = 10) -> float:
+    """How many different classes there are among the labels [N], effectively: e to their entropy, from 1 to `classes`."""
+    share = torch.bincount(labels, minlength=classes).double() / max(1, len(labels))
+    return torch.special.entr(share).sum().exp().item()
