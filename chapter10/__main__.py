@@ -12,6 +12,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_list(commands)
     _add_train(commands)
     _add_measure(commands)
+    _add_bench(commands)
     from chapter10 import authoring
 
     authoring.add_parser(commands)
@@ -81,6 +82,27 @@ def _measure(options) -> int:
 
     result = experiments.measure(options.name, options.seeds, options.workers, options.out)
     print(f"Stored: {options.out or experiments.result_path(options.name).name} ({result['seconds']} s)")
+    return 0
+
+
+def _add_bench(commands) -> None:
+    parser = commands.add_parser("bench", help="speed and quality, side by side in one run (needs MNIST)")
+    parser.add_argument("name", choices=["vae"])
+    parser.add_argument("--json", help="write what was measured here")
+    parser.add_argument("--data", help="the folder that holds MNIST/raw (default: CHAPTER10_DATA, else the cache)")
+    parser.set_defaults(run=_bench)
+
+
+def _bench(options) -> int:
+    import os
+
+    from chapter10 import bench, data, environment, experiments
+
+    environment.setup()
+    root = options.data or os.environ.get("CHAPTER10_DATA") or str(data.cache_folder())
+    found = bench.BENCHES[options.name](root)
+    if options.json:
+        experiments.save_result(options.name, found, options.json)
     return 0
 
 

@@ -59,6 +59,8 @@ def setup(
         raise InputError(f"{threads!r} threads can't be used; give a whole number from 1 up.")
     chosen = _device(device or os.environ.get("CHAPTER10_DEVICE") or "cpu")
     torch.set_num_threads(threads)
+    # Adam's means of gradients that have become 0 shrink towards 1e-38; arithmetic on such numbers is many times slower.
+    torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     environment = Environment(seed, scale, chosen, threads, _where())
     print(

@@ -23,8 +23,7 @@ from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, TrainingError
 from chapter10.files import load_into, load_state, random_state, save_state, set_random_state
 
-BAR_SECONDS = 0.3  # between two drawings of the bar
-LOOK_EVERY = 50  # steps between looks at the losses on a GPU, where each look waits for it
+LOOK_SECONDS = 0.3  # between two looks at the losses: each waits for the device, and draws the bar anew
 
 
 class Method(Protocol):
@@ -150,21 +149,21 @@ def _epoch(method, batches, epoch, epochs, schedules, history, bar) -> tuple[dic
     """One pass. Returns the row of the history, and what went wrong in words (or None)."""
     steps, start = len(batches), time.perf_counter()
     before = history.rows[-1]["seconds"] if history.rows else 0.0
-    means, done, seen, shown = _Means(), 0, 0, start
+    means, done, seen, looked = _Means(), 0, 0, start
     try:
         for x in batches:
             for name, schedule in schedules.items():
                 setattr(method, name, schedule((epoch * steps + done) / (epochs * steps)))
             means.add(method.step(x))
             done += 1
-            if not x.is_cuda or done % LOOK_EVERY == 0 or done == steps:
+            if time.perf_counter() - looked > LOOK_SECONDS or done == steps:
                 broken = means.first_not_finite()
                 if broken:
                     return None, _not_finite(epoch * steps, broken, method, epoch)
-                if bar is not None and (time.perf_counter() - shown > BAR_SECONDS or done == steps):
+                if bar is not None:
                     bar.set_postfix(means.last(), refresh=False)
                     bar.update(done - seen)
-                    seen, shown = done, time.perf_counter()
+                seen, looked = done, time.perf_counter()
     except KeyboardInterrupt:
         history.interrupted = True
     broken = means.first_not_finite()
@@ -284,7 +283,7 @@ def _report(history: History, epochs: int, show: bool) -> None:
         print(f"{epochs} epochs, {row['step']:,} steps, {row['seconds']:.1f} s. Means of the last epoch: {parts}.")
 
 
-def warmup_cosine(base: float, warmup: float = 0.05, final: float = 0.0) -> Schedule:
+def warmup_cosine(base: float, warmup: float = 0.2, final: float = 0.0) -> Schedule:
     """Up from 0 to `base` over the first share `warmup` of training, then down to `final` along half a cosine."""
     if not 0 <= warmup < 1:
         raise InputError(f"warmup is {warmup}; give a share of training from 0 to below 1.")

@@ -242,9 +242,9 @@ class VAETraining(_Training):
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One update on x [B, D]; minus the objective and its two parts, averaged over the batch, in nats."""
         bound = elbo(self.model, x, self.beta, self.likelihood)
-        loss = -bound.value.mean()
-        self.update(loss)
-        return {"loss": loss.detach(), "reconstruction": bound.reconstruction.detach().mean(), "kl": bound.kl.detach().mean()}
+        value, reconstruction, kl = torch.stack(bound).mean(1)
+        self.update(-value)
+        return {"loss": -value.detach(), "reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
 
 class AutoencoderTraining(_Training):
