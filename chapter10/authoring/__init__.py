@@ -1,8 +1,9 @@
-"""What the authors of notebooks run, as `python -m chapter10 author sync|run|check|links`.
+"""What the authors of notebooks run, as `python -m chapter10 author sync|run|check|links|picture`.
 
 An author edits `notebooks/text/NN_name.md` (MyST, read through jupytext); everything else follows from it:
 `sync` brings the notebook in step and keeps the outputs of cells that did not change, `run` executes it and
-stores the outputs and the measured time, `links` writes the repository's address, `check` says what is amiss.
+stores the outputs and the measured time, `links` writes the repository's address, `picture` draws the README's
+picture, `check` says what is amiss.
 What these commands write (links, the Colab cell, measured times, the README's table) nobody types.
 """
 
@@ -81,14 +82,15 @@ def _content(notebook: NotebookNode) -> list[tuple[str, str, dict]]:
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Hang `author` with its four commands into a command line; each sets `run`, a function args -> exit code."""
+    """Hang `author` with its commands into a command line; each sets `run`, a function args -> exit code."""
     author = subparsers.add_parser("author", help="for authors: bring notebooks in step, run and check them")
-    commands = author.add_subparsers(title="commands", required=True, metavar="sync|run|check|links")
+    commands = author.add_subparsers(title="commands", required=True, metavar="sync|run|check|links|picture")
     for name, function, words in [
         ("sync", _sync_command, "write each notebook from its text; outputs of unchanged cells stay"),
         ("run", _run_command, "run notebooks anew and store outputs and times"),
         ("check", _check_command, "say what is amiss with notebooks, texts and README"),
         ("links", _links_command, "write the repository's address wherever it is needed"),
+        ("picture", _picture_command, "draw the README's picture anew, from the stored weights"),
     ]:
         parser = commands.add_parser(name, help=words, description=words)
         if name in ("sync", "run"):
@@ -140,4 +142,11 @@ def _links_command(args: argparse.Namespace) -> int:
         sync(name)
     write(ROOT / "README.md", readme())
     print(f"links lead to {repository()}")
+    return 0
+
+
+def _picture_command(args: argparse.Namespace) -> int:
+    from chapter10.authoring.overview import overview
+
+    print(f"Drawn: {overview().name}")
     return 0
