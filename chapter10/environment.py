@@ -62,6 +62,7 @@ def setup(
     # Adam's means of gradients that have become 0 shrink towards 1e-38; arithmetic on such numbers is many times slower.
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
+    _explain_missing_names()
     environment = Environment(seed, scale, chosen, threads, _where())
     print(
         f"chapter10 on {environment.where}: Python {sys.version.split()[0]}, torch {torch.__version__.split('+')[0]}, "
@@ -96,6 +97,24 @@ def in_notebook() -> bool:
     """Whether this process is a notebook's kernel, or an IPython shell."""
     ipython = sys.modules.get("IPython")  # where it was never imported, there is no shell of it
     return ipython is not None and ipython.get_ipython() is not None
+
+
+def _explain_missing_names() -> None:
+    """In a notebook: a name that an earlier cell would have made is reported as that, without a traceback."""
+    if not in_notebook():
+        return
+    from IPython import get_ipython
+
+    def explain(shell, kind, error, trace, tb_offset=None):
+        while trace.tb_next:
+            trace = trace.tb_next
+        if trace.tb_frame.f_code.co_name != "<module>":  # inside a function, the reader needs to see which line
+            return shell.showtraceback(tb_offset=tb_offset)
+        lines = [f"NameError: {error}. If an earlier cell makes it, run that one first: Run, Run All Above Selected Cell."]
+        shell._showtraceback(kind, error, lines)
+        return lines
+
+    get_ipython().set_custom_exc((NameError,), explain)
 
 
 def _device(name: str) -> torch.device:
