@@ -58,7 +58,7 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim after its measurement; shown as a box, or as text where there is no page."""
+    """A claim after its measurement. `claim` shows it, as a box or as text; as a cell's last value it is not repeated."""
 
     statement: str
     section: str
@@ -89,7 +89,10 @@ class Verdict:
         chapter = f" {CHAPTER[self.chapter]}" if self.chapter and self.judged else ""
         return f"[{self.word}] {self.statement} Measured: {self.measurement}. Section {self.section}.{chapter}"
 
-    def _repr_html_(self) -> str:
+    def _ipython_display_(self) -> None:
+        """Nothing: `claim` has shown the box already."""
+
+    def html(self) -> str:
         mark, colour = {"Holds": ("✓", "#00704f"), "Fails": ("✗", "#b3261e")}.get(self.word, ("–", "#5f6368"))
         chapter = f" <em>{CHAPTER[self.chapter]}</em>" if self.chapter and self.judged else ""
         # The colours of the text are set with the ground, so that both themes can read it.
@@ -147,13 +150,13 @@ def claim(
     return verdict
 
 
-def _show(thing) -> None:
+def _show(verdict: Verdict) -> None:
     if in_notebook():
         from IPython.display import display
 
-        display(thing)
+        display({"text/html": verdict.html(), "text/plain": repr(verdict)}, raw=True)
     else:
-        print(thing)
+        print(verdict)
 
 
 class Evidence:
