@@ -104,8 +104,10 @@ def fill(text: str, name: str, root: Path = ROOT) -> str:
     tagged = [cell for cell in cells if "colab" in cell.metadata.get("tags", [])]
     if tagged:
         tagged[0].source = colab_source(address)
+        tagged[0].metadata["jupyter"] = {"source_hidden": True}
     else:
-        cell = nbformat.v4.new_code_cell(colab_source(address), metadata={"tags": ["colab"]})
+        hidden = {"tags": ["colab"], "jupyter": {"source_hidden": True}}  # leaves the first screen to the question
+        cell = nbformat.v4.new_code_cell(colab_source(address), metadata=hidden)
         cells.insert(next((i for i, c in enumerate(cells) if c.cell_type == "code"), len(cells)), cell)
     return unparse(notebook)
 
