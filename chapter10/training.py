@@ -98,7 +98,7 @@ def fit(
         epochs: in all, those already in the checkpoint included.
         seed: of the batches' order and of all noise.
         schedules: for attributes of the method, such as {"lr": warmup_cosine(1e-3)}.
-        callbacks: each is called after each epoch with a `Progress`.
+        callbacks: each is called after each epoch with a `Progress`; the random numbers it draws don't change training.
         checkpoint: a file, written after each epoch; if it is there, training goes on from it and ends exactly as
             it would have without the interruption.
         progress: show a bar with speed and losses.
@@ -138,7 +138,8 @@ def fit(
                         state = {"method": method.state_dict(), "random": random_state(), "rows": history.rows}
                         save_state(checkpoint, state, {"plan": plan})
                     for callback in callbacks:
-                        callback(Progress(epoch + 1, epochs, (epoch + 1) * steps, history, method))
+                        with torch.random.fork_rng(devices):  # what it draws must not change the training
+                            callback(Progress(epoch + 1, epochs, (epoch + 1) * steps, history, method))
             except KeyboardInterrupt:  # between epochs: while saving, or in a callback
                 history.interrupted = True
         _report(history, epochs, progress)
