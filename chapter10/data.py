@@ -6,6 +6,7 @@ name is never replaced by another.
 """
 
 import hashlib
+import importlib
 import math
 import os
 import queue
@@ -118,6 +119,8 @@ def _from_cache_or_network(name: str, download: bool) -> Images:
     mend = f"Delete the folder {cache / FOLDERS[wanted]}, and it is downloaded anew."
     if os.path.isdir(cache / FOLDERS[wanted] / "raw"):  # Path.is_dir raises where a folder above can't be entered
         return _read(wanted, cache, "the cache", mend)
+    if download and name == "auto":  # slow to import, and soon needed if the network stays silent: meanwhile
+        threading.Thread(target=importlib.import_module, args=("sklearn.datasets",), daemon=True).start()
     reason = _download(wanted, cache) if download else "no download was allowed"
     if reason is None:
         return _read(wanted, cache, "downloaded now, kept in the cache", mend)
