@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from chapter10.environment import in_notebook
 from chapter10.errors import ClaimFailed, InputError
 
@@ -50,7 +52,7 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         text = f"{value}"
     elif 1e-3 <= abs(value) < 1e6:
-        text = f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        text = f"{value:.4g}" if abs(value) < 999.95 else f"{value:,.0f}"
     else:
         text = f"{value:.1e}"
     return text.replace("-", "−")
@@ -110,7 +112,7 @@ _ledger: dict[str, Verdict] = {}
 
 def claim(
     statement: str,
-    measured: float,
+    measured: float | Tensor,
     criterion: Criterion,
     section: str,
     unit: str = "",
@@ -139,7 +141,7 @@ def claim(
     if not isinstance(criterion, Criterion):
         raise InputError(f"The criterion is {criterion!r}; give at_least(…), at_most(…), between(…) or close_to(…).")
     try:
-        measured = float(measured)
+        measured = float(measured.detach() if isinstance(measured, Tensor) else measured)
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"The measurement of a claim is one number, found {type(measured).__name__}.") from None
     verdict = Verdict(statement, section, measured, criterion, unit, over, chapter, judged)
