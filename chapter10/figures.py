@@ -146,7 +146,7 @@ def tile(images: Tensor, columns: int, pad: int = 2) -> Tensor:
 def draw_images(axes: "Axes", images: Tensor, columns: int = 10, title: str = "") -> None:
     """Images [N, 784] in [0, 1], in rows of `columns`, black ink on white."""
     grey = (1 - images.detach().cpu().float()).mul(31).round().div(31)  # the eye misses none, and the file is smaller
-    axes.imshow(tile(grey, columns), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(tile(grey, columns).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title, loc="left")
 
