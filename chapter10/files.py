@@ -36,7 +36,7 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes it private to its owner
         os.replace(name, path)
     except OSError as error:
-        kept = "The earlier file there is untouched" if path.is_file() else "Nothing was left there"
+        kept = "The earlier file there is untouched" if os.path.isfile(path) else "Nothing was left there"
         raise SaveError(
             f"{path} could not be written: {error.strerror or error}. {kept}. It needs "
             f"{len(content) / 1e6:.1f} MB and the right to write in that folder: free some space or choose another."
@@ -67,8 +67,16 @@ def save_state(path: str | os.PathLike, state: Any, metadata: dict[str, Any] | N
 def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
     """The state and the metadata that `save_state` stored. Raises CheckpointError."""
     path = Path(path)
-    if not os.path.isfile(path):  # Path.is_file raises where a folder above can't be entered
-        raise CheckpointError(f"There is no file {path}. Check the name, or train anew to make it.")
+    try:
+        if os.path.isdir(path):
+            raise FileNotFoundError
+        path.open("rb").close()  # safetensors says of a file that may not be read that it isn't there
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(f"There is no file {path}. Check the name, or train anew to make it.") from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} can't be read ({error.strerror}). Give yourself the right to read it and its folder."
+        ) from None
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sized
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -119,7 +118,7 @@ def fit(
     devices = [i for i in range(torch.cuda.device_count())]
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        if checkpoint is not None and Path(checkpoint).exists():
+        if checkpoint is not None and os.path.exists(checkpoint):  # Path.exists raises where a folder can't be entered
             history.rows = _resume(method, checkpoint, plan, epochs)
         first = len(history)
         with _bar(epochs * steps, first * steps, progress) as bar:
