@@ -111,7 +111,7 @@ def fit(
     schedules = schedules or {}
     _check(method, batches, epochs, schedules)
     history, steps = History(), len(batches)
-    plan = {"seed": seed, "steps_per_epoch": steps}
+    plan = {"seed": seed, "steps_per_epoch": steps, "batch_size": getattr(batches, "batch_size", None)}
     if schedules:
         plan["schedules"] = {name: [float(schedules[name](i / 8)) for i in range(8)] for name in sorted(schedules)}
         plan["epochs"] = epochs  # a schedule runs over the whole training, so its length is part of the plan

@@ -361,6 +361,7 @@ def test_a_checkpoint_of_another_model_or_plan_is_refused(tmp_path):
         ({"method": new_method(hidden_dim=9), "schedules": schedules()}, "of another model: 'model.encoder"),
         ({"seed": 1, "schedules": schedules()}, "seed: 0 there, 1 here"),
         ({"batches": eight(), "schedules": schedules()}, "steps_per_epoch: 3 there, 8 here"),
+        ({"batches": Batches(images(), 15), "schedules": schedules()}, "batch_size: 16 there, 15 here"),  # 3 steps too
         ({"schedules": {"lr": warmup_cosine(2e-2), "beta": schedules()["beta"]}}, "another plan"),
         ({"schedules": {"lr": warmup_cosine(1e-2)}}, "another plan"),
         ({}, "another plan"),
