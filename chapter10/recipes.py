@@ -208,15 +208,22 @@ def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, fl
 
 def load(name: str) -> nn.Module:
     """The model with its stored weights, ready to use (eval mode). Raises InputError, CheckpointError."""
-    recipe, path = get(name), weights_path(name)
-    if not path.is_file():
-        raise CheckpointError(f"There are no stored weights for {name!r}. Make them: python -m chapter10 train {name}")
-    state, _ = load_state(path)
-    model = recipe.build()
-    load_into(model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, path)
+    state, _ = _stored(name)
+    model = get(name).build()
+    load_into(model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, weights_path(name))
     return model.eval()
 
 
 def about(name: str) -> dict[str, Any]:
-    """What stands beside the stored weights of a recipe: command, data, seed, scores."""
-    return load_state(weights_path(get(name).name))[1]
+    """What stands beside the stored weights of a recipe: command, data, seed, scores. Raises as `load`."""
+    return _stored(name)[1]
+
+
+def _stored(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    path = weights_path(get(name).name)
+    if not path.exists():
+        raise CheckpointError(f"There are no stored weights for {name!r}. Make them: python -m chapter10 train {name}")
+    state, about = load_state(path)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} holds no weights of a model. Make them anew: python -m chapter10 train {name}")
+    return state, about
