@@ -1,0 +1,231 @@
+"""chapter10.recipes and the stored results: every file loads, and says what it is and how it was made."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from chapter10 import data, experiments, recipes
+from chapter10.errors import CheckpointError, DataError, InputError, SaveError
+from chapter10.files import load_state, save_state
+from chapter10.nets import Classifier, count_parameters
+from chapter10.recipes import RECIPES, LabelledBatches
+from chapter10.vae import VAE, Autoencoder
+
+needs_mnist = pytest.mark.skipif(
+    not os.environ.get("CHAPTER10_DATA"), reason="CHAPTER10_DATA names no folder with MNIST"
+)
+KINDS = {"classifier": Classifier, "ae2": Autoencoder, "vae2": VAE, "vae20": VAE}
+SCORES = {
+    "classifier": {"accuracy"},
+    "ae2": {"cross_entropy"},
+    "vae2": {"elbo", "reconstruction", "kl", "log_likelihood_500", "active_units"},
+    "vae20": {"elbo", "reconstruction", "kl", "log_likelihood_500", "active_units"},
+}
+DIGITS = [name for name in RECIPES if name.endswith("digits")]
+RESULTS = [f"{name}-{images}" for name in experiments.EXPERIMENTS for images in recipes.SETS]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def kind(name: str) -> str:
+    return name.rsplit("-", 1)[0]
+
+
+# The stored weights
+
+
+def test_every_recipe_has_its_weights_and_every_file_its_recipe():
+    stored = {path.stem for path in recipes.weights_path("x").parent.iterdir()}
+    assert stored == set(RECIPES)
+    assert set(RECIPES) == {f"{name}-{images}" for name in KINDS for images in recipes.SETS}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_stored_weights_load_and_say_how_they_were_made(name):
+    model, about = recipes.load(name), recipes.about(name)
+    assert type(model) is KINDS[kind(name)] and not model.training
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+    assert about["recipe"] == name and about["data"] == RECIPES[name].data == name.rsplit("-", 1)[1]
+    assert about["parameters"] == count_parameters(model)
+    assert set(about["scores"]) == SCORES[kind(name)]
+    python, option, package, command, made, *options = shlex.split(about["command"])
+    assert (python, option, package, command, made) == ("python", "-m", "chapter10", "train", name)
+    said = dict(zip(options[::2], options[1::2]))
+    assert int(said["--seed"]) == about["seed"] and about["epochs"] == RECIPES[name].epochs[said["--scale"]]
+    assert said["--scale"] != "smoke" and about["seconds"] > 0
+    assert recipes.weights_path(name).stat().st_size < 1_300_000
+
+
+@pytest.fixture
+def fewer_samples(monkeypatch):
+    """The bound with 500 samples takes seconds: 20 of them."""
+    bound = recipes.metrics.iwae_bound
+    monkeypatch.setattr(recipes.metrics, "iwae_bound", lambda model, x, samples: bound(model, x, 20))
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_stored_scores_are_what_the_weights_reach(name, digits, fewer_samples):
+    stored, model = recipes.about(name)["scores"], recipes.load(name)
+    state = torch.get_rng_state()
+    found = recipes.scores(model, digits)
+    assert torch.equal(state, torch.get_rng_state())
+    fewer = found.pop("log_likelihood_500", None)
+    if fewer is not None:
+        assert stored["elbo"] < fewer < stored.pop("log_likelihood_500")
+    assert found == pytest.approx(stored, abs=1e-3)
+
+
+def test_a_stored_bound_with_500_samples_is_what_the_weights_reach(digits):
+    stored = recipes.about("vae2-digits")["scores"]["log_likelihood_500"]
+    assert recipes.scores(recipes.load("vae2-digits"), digits)["log_likelihood_500"] == pytest.approx(
+        stored, abs=1e-3
+    )
+
+
+@needs_mnist
+def test_mnist_s_classifier_is_right_in_99_of_100():
+    found = recipes.scores(recipes.load("classifier-mnist"), data.load("mnist"))["accuracy"]
+    assert found >= 0.99
+    assert found == pytest.approx(recipes.about("classifier-mnist")["scores"]["accuracy"], abs=1e-3)
+
+
+# Training
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_a_trained_model_is_what_its_file_holds(name, tmp_path, monkeypatch, fewer_samples):
+    path = tmp_path / f"{name}.safetensors"
+    state = torch.get_rng_state()
+    model, about = recipes.train(name, "smoke", seed=3, out=path)
+    assert torch.equal(state, torch.get_rng_state())
+    assert about["epochs"] == 1 and about["seed"] == 3
+    assert about["command"] == f"python -m chapter10 train {name} --scale smoke --seed 3 --device cpu"
+    assert about == load_state(path)[1] and [p.name for p in tmp_path.iterdir()] == [path.name]
+    monkeypatch.setattr(recipes, "weights_path", lambda name: tmp_path / f"{name}.safetensors")
+    loaded = recipes.load(name)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[key]), key
+    assert recipes.about(name) == about
+
+
+def test_the_seed_decides_the_weights(tmp_path):
+    models = [recipes.train("ae2-digits", "smoke", seed, out=tmp_path / "w")[0] for seed in (0, 1, 0)]
+    first, other, again = (model.state_dict() for model in models)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_a_training_stopped_by_hand_stores_nothing(tmp_path, monkeypatch):
+    def stop(self, x):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipes.AutoencoderTraining, "step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        recipes.train("ae2-digits", "smoke", out=tmp_path / "weights")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_can_t_be_trained_is_told(tmp_path):
+    with pytest.raises(InputError, match="There is no recipe 'vae3-digits'. There are: .*vae2-digits"):
+        recipes.train("vae3-digits", out=tmp_path / "w")
+    with pytest.raises(InputError, match="scale 'huge' is not known. Choose one of: smoke, quick, full"):
+        recipes.train("vae2-digits", "huge", out=tmp_path / "w")
+    with pytest.raises(SaveError, match="could not be written"):
+        recipes.train("ae2-digits", "smoke", out=tmp_path)
+    for ask in (recipes.load, recipes.about, recipes.get):
+        with pytest.raises(InputError, match="There is no recipe 'nothing'"):
+            ask("nothing")
+
+
+def test_labelled_batches_keep_each_image_with_its_label():
+    images = torch.arange(7, dtype=torch.uint8).view(7, 1, 1).expand(7, 2, 2) * 20
+    x = torch.cat(list(LabelledBatches(images, torch.arange(7), 3)))
+    assert sorted(x[:, -1].tolist()) == list(range(7))
+    torch.testing.assert_close(x[:, :-1], (x[:, -1:] * 20 / 255).expand(7, 4))
+
+
+# Damage
+
+
+@pytest.mark.parametrize("ask", [recipes.load, recipes.about])
+def test_weights_that_are_damaged_or_missing_are_told(ask, tmp_path, monkeypatch):
+    path: Path = tmp_path / "vae2-digits.safetensors"
+    whole = recipes.weights_path("vae2-digits").read_bytes()
+    monkeypatch.setattr(recipes, "weights_path", lambda name: path)
+    with pytest.raises(CheckpointError, match="python -m chapter10 train vae2-digits"):
+        ask("vae2-digits")
+    for content in (whole[:-1], whole[:100], b"", b"not weights at all"):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match="cut off, or is another kind of file") as caught:
+            ask("vae2-digits")
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_weights_of_another_recipe_are_told(tmp_path, monkeypatch):
+    path = recipes.weights_path("vae20-digits")
+    monkeypatch.setattr(recipes, "weights_path", lambda name: path)
+    with pytest.raises(
+        CheckpointError,
+        match=r"is of another model: 'fc_mu.weight' is \(20, 256\) in the file and \(2, 256\)",
+    ):
+        recipes.load("vae2-digits")
+    path = tmp_path / "list.safetensors"
+    save_state(path, [torch.zeros(2)])
+    with pytest.raises(CheckpointError, match="list.safetensors holds no weights of a model. Make them anew"):
+        recipes.load("vae2-digits")
+
+
+# Results
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_stored_results_say_how_they_were_made(name):
+    result = experiments.read_result(name)
+    assert result["command"] == f"python -m chapter10 measure {name} --seeds {result['seeds']}"
+    assert result["name"] == name and result["seeds"] >= 10 and result["seconds"] > 0
+    assert {"processor", "cores", "system", "python", "torch", "date"} <= set(result["machine"])
+    assert {row["seed"] for row in result["rows"]} == set(range(result["seeds"]))
+    runs = [(row["model"], row["latent_dim"], row["seed"]) for row in result["rows"]]
+    expected = [(m, d, s) for s in range(result["seeds"]) for d in (2, 20) for m in ("autoencoder", "VAE")]
+    assert runs == expected
+    for row in result["rows"]:
+        assert all(
+            0 <= row[rate] <= 1 for rate in ("prior", "fitted", "between", "codes", "inside", "real_digits")
+        )
+    assert "/" not in json.dumps(result["machine"]["system"])
+
+
+def test_results_that_can_t_be_read_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "result_path", lambda name: tmp_path / f"{name}.json")
+    with pytest.raises(DataError, match="x.json can't be read.*python -m chapter10 measure x"):
+        experiments.read_result("x")
+    (tmp_path / "x.json").write_text('{"rows": [1, ')
+    with pytest.raises(DataError, match="x.json can't be read"):
+        experiments.read_result("x")
+    experiments.save_result("x", {"name": "x", "rows": [0.1, "ü"]})
+    assert experiments.read_result("x") == {"name": "x", "rows": [0.1, "ü"]}
+
+
+@pytest.mark.parametrize(
+    "name, seeds, workers", [("latent-space", 1, 1), ("nothing-digits", 1, 1), ("latent-space-cifar", 1, 1)]
+)
+def test_measurements_that_there_are_not(name, seeds, workers):
+    with pytest.raises(
+        InputError, match=f"no measurement {name!r}. There are: latent-space-mnist, latent-space-digits"
+    ):
+        experiments.measure(name, seeds, workers)
+
+
+@pytest.mark.parametrize("seeds, workers", [(0, 1), (-1, 1), (1, 0)])
+def test_numbers_of_seeds_and_workers_below_one(seeds, workers):
+    with pytest.raises(
+        InputError, match=f"{seeds} seeds and {workers} workers were asked for; give 1 or more"
+    ):
+        experiments.measure("latent-space-digits", seeds, workers)
