@@ -136,6 +136,8 @@ def fit(
                     if checkpoint is not None:
                         state = {"method": method.state_dict(), "random": random_state(), "rows": history.rows}
                         save_state(checkpoint, state, {"plan": plan})
+                    if callbacks and bar is not None:
+                        bar.clear()  # what a callback shows stands above the bar, not below a frozen one
                     for callback in callbacks:
                         with torch.random.fork_rng(devices):  # what it draws must not change the training
                             callback(Progress(epoch + 1, epochs, (epoch + 1) * steps, history, method))

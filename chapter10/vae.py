@@ -129,7 +129,7 @@ class VAE(nn.Module):
     Args:
         input_dim: D, pixels; latent_dim: L; hidden_dim: units in each hidden layer.
         activation: "relu" or "tanh".
-        hidden_layers: two, as in the chapter; one gives the network of Burda et al. 2016.
+        hidden_layers: of encoder and of decoder; two, as in the chapter.
     """
 
     def __init__(

@@ -56,11 +56,14 @@ def clean(notebook: NotebookNode, root: Path) -> None:
 
 
 def overwritten(text: str) -> str:
-    """What a terminal would show in the end: of each line, what stands after its last carriage return."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(
-        next((part for part in reversed(line.split("\r")) if part.strip()), "") for line in lines
-    )
+    """What a terminal would show in the end: after a carriage return, a line is written over from its beginning."""
+    lines = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return "\n".join(lines)
 
 
 def _without_paths(output: NotebookNode, root: Path) -> NotebookNode:
