@@ -66,8 +66,8 @@ def few(monkeypatch, tmp_path) -> dict[str, bytes]:
 
 
 @contextlib.contextmanager
-def serving(files: dict[str, bytes], still: bool = False):
-    """A web server on this machine with these files. A `still` one answers and then sends nothing."""
+def serving(files: dict[str, bytes], still: bool = False, late: float = 0.0):
+    """A web server on this machine with these files, that answers `late`. A `still` one sends nothing after that."""
     ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,6 +75,7 @@ def serving(files: dict[str, bytes], still: bool = False):
 
         def do_HEAD(self):
             self.asked.append(self.path)
+            time.sleep(late)
             content = files.get(self.path.strip("/"))
             self.send_response(200 if content is not None else 404)
             self.send_header("Content-Length", str(len(content or b"")))
@@ -371,7 +372,11 @@ def test_a_mirror_that_stands_still_or_lacks_the_files_is_passed_over(few, monke
     packed = pack(few)
     monkeypatch.setattr(data, "READ_SECONDS", 0.3)
     started = time.perf_counter()
-    with serving(packed, still=True) as (still, _), serving({}) as (without, _), serving(packed) as (good, _):
+    with (
+        serving(packed, still=True) as (still, _),
+        serving({}) as (without, _),
+        serving(packed, late=0.2) as (good, _),
+    ):
         mirrors(monkeypatch, packed, still, without, good)
         assert data.load("mnist").name == "mnist"
     assert time.perf_counter() - started < 5

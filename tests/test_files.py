@@ -222,6 +222,17 @@ def test_what_is_no_state_of_a_model_is_told(state):
     assert same(before, model.state_dict())
 
 
+def test_a_state_that_fits_in_part_leaves_the_target_alone():
+    torch.manual_seed(0)
+    method, other = VAETraining(VAE(6, 2, 4)), VAETraining(VAE(6, 2, 4))
+    before = {key: value.clone() for key, value in method.model.state_dict().items()}
+    state = other.state_dict()  # the model's part fits, and comes first
+    state["optimizer"] = {**state["optimizer"], "param_groups": []}
+    with pytest.raises(CheckpointError, match="given.pt is of another model: .*param"):
+        load_into(method, state, "given.pt")
+    assert same(before, method.model.state_dict())
+
+
 # Writing whole or not at all
 
 
@@ -279,6 +290,17 @@ def test_a_full_disk(stored, monkeypatch):
     with pytest.raises(
         SaveError, match="No space left on device. The earlier file there is untouched.*free some space"
     ):
+        save_state(stored, {"new": torch.ones(3)})
+    assert [p.read_bytes() for p in stored.parent.iterdir()] == [before]
+
+
+def test_a_file_that_can_t_be_replaced(stored, monkeypatch):
+    def refuse(*_):  # as Windows does where another program has it open
+        raise PermissionError(errno.EACCES, "Access is denied")
+
+    before = stored.read_bytes()
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(SaveError, match="Access is denied. The earlier file there is untouched"):
         save_state(stored, {"new": torch.ones(3)})
     assert [p.read_bytes() for p in stored.parent.iterdir()] == [before]
 
