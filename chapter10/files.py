@@ -80,7 +80,8 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            # cloned: tensors that stay mapped onto the file change with it, and keep Windows from replacing it
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} ({path.stat().st_size:,} bytes) can't be read as safetensors ({error}): it was cut off, or is "

@@ -156,6 +156,16 @@ def test_more_epochs_can_be_asked_of_a_finished_run(tmp_path):
     assert same(whole, train(checkpoint=path)[0])
 
 
+def test_a_resumed_method_does_not_hang_on_its_file(tmp_path):
+    """Weights and Adam's means that were still mapped onto the checkpoint would change with it."""
+    path = tmp_path / "run.safetensors"
+    expected, _ = train(2, checkpoint=path)
+    resumed, _ = train(2, checkpoint=path)
+    with path.open("r+b") as file:
+        file.write(b"\xff" * path.stat().st_size)
+    assert same(resumed, expected)
+
+
 def child(code, *arguments):
     """Another Python with this file imported as t, in which `says` prints the epoch at the end of each."""
     start = (
