@@ -46,6 +46,19 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
             os.unlink(name)
 
 
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise SaveError now, before hours of work, where `path` could not be written later."""
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise SaveError(
+            f"{path} could not be written: {error.strerror or error}. Nothing was begun. Give a path in a folder "
+            f"where you may write."
+        ) from None
+
+
 def _umask() -> int:
     value = os.umask(0)
     os.umask(value)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from chapter10 import data, metrics
 from chapter10.errors import CheckpointError, InputError
-from chapter10.files import load_into, load_state, save_state
+from chapter10.files import check_writable, load_into, load_state, save_state
 from chapter10.nets import Classifier, count_parameters
 from chapter10.training import History, fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining, _Training
@@ -138,6 +138,7 @@ def train(
     recipe = get(name)
     if scale not in recipe.epochs:
         raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(recipe.epochs)}.")
+    check_writable(out or weights_path(name))
     images = data.load(recipe.data)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

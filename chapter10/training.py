@@ -20,7 +20,7 @@ from torch import Tensor
 
 from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, TrainingError
-from chapter10.files import load_into, load_state, random_state, save_state, set_random_state
+from chapter10.files import check_writable, load_into, load_state, random_state, save_state, set_random_state
 
 LOOK_SECONDS = 0.3  # between two looks at the losses: each waits for the device, and draws the bar anew
 
@@ -110,6 +110,8 @@ def fit(
     """
     schedules = schedules or {}
     _check(method, batches, epochs, schedules)
+    if checkpoint is not None:
+        check_writable(checkpoint)
     history, steps = History(), len(batches)
     plan = {"seed": seed, "steps_per_epoch": steps, "batch_size": getattr(batches, "batch_size", None)}
     if schedules:

@@ -345,3 +345,11 @@ def test_a_folder_that_may_not_be_written():
         folder.chmod(0o755)
         path.chmod(0)
         assert as_somebody(lambda: load_state(path)).startswith(refused)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SaveError, match="Nothing was begun"):
+        files.check_writable(tmp_path / "file" / "weights.safetensors")
+    files.check_writable(tmp_path / "new" / "weights.safetensors")
+    assert list((tmp_path / "new").iterdir()) == []
