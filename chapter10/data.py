@@ -45,7 +45,7 @@ CHECKSUMS = {
         "t10k-labels-idx1-ubyte": {"27ae3e4e09519cfbb04c329615203637"},
     }
 }
-PROBE_SECONDS = 2.0  # until the network counts as absent
+PROBE_SECONDS = 1.5  # until the network counts as absent
 READ_SECONDS = 10.0  # until a download that stands still is given up
 
 

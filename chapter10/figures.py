@@ -163,6 +163,7 @@ def draw_latent_plane(axes: "Axes", codes: Tensor, labels: Tensor, title: str = 
         axes.text(
             x, y, str(k), color="white", weight="bold", ha="center", va="center",
             bbox={"boxstyle": "circle,pad=0.2", "facecolor": CLASS_COLORS[k % 10], "edgecolor": "white"},
+            clip_on=True,
         )  # fmt: skip
     axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     axes.set_title(title, loc="left")

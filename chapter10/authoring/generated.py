@@ -18,7 +18,7 @@ CONTENTS = {
     ),
     "01_autoencoder_or_vae": (
         "10.2.1, 10.2.2",
-        "Why is an autoencoder's latent space no place to sample from?",
+        "When is an autoencoder's latent space no place to sample from, and why?",
     ),
     "02_elbo": ("10.2.3", "What is the gap between the ELBO and log p(x), and can I see it?"),
     "03_reparameterization": ("10.2.4", "Why move the noise out? What does the other estimator cost?"),
