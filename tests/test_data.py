@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import sklearn.datasets
 import torch
 import torchvision
 from somebody import as_somebody, open_folder
@@ -262,6 +263,8 @@ def test_files_that_may_not_be_read(few):
 
 @not_windows
 def test_a_cache_that_may_not_be_written(few, monkeypatch):
+    digits = sklearn.datasets.load_digits()  # scikit-learn itself may lie where only root may read
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: digits)
     with open_folder() as folder:
         monkeypatch.setattr(data, "cache_folder", lambda: folder / "cache")
         folder.chmod(0o555)
