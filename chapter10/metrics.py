@@ -12,7 +12,7 @@ from chapter10.errors import InputError
 from chapter10.nets import in_chunks
 from chapter10.vae import VAE, elbo
 
-CHUNK_BYTES = 32e6  # of logits at a time
+CHUNK_BYTES = 16e6  # of logits at a time
 
 
 @torch.no_grad()
