@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from chapter10.errors import InputError
@@ -59,6 +60,8 @@ def setup(
         raise InputError(f"{threads!r} threads can't be used; give a whole number from 1 up.")
     chosen = _device(device or os.environ.get("CHAPTER10_DEVICE") or "cpu")
     torch.set_num_threads(threads)
+    for kind in (np.float16, np.float32, np.float64):
+        np.finfo(kind)  # numpy 1 looks at the smallest numbers once, and warns if they are flushed by then
     # Adam's means of gradients that have become 0 shrink towards 1e-38; arithmetic on such numbers is many times slower.
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
