@@ -108,7 +108,7 @@ def fit(
         CheckpointError: when the checkpoint is damaged, of another model or of another plan of training.
         SaveError: when the checkpoint can't be written.
     """
-    schedules = schedules or {}
+    schedules, callbacks = schedules or {}, tuple(callbacks)  # called once an epoch: a generator would be empty by then
     _check(method, batches, epochs, schedules)
     if checkpoint is not None:
         check_writable(checkpoint)

@@ -200,11 +200,11 @@ def test_a_run_killed_by_the_system_is_resumed(tmp_path):
 
 def test_ctrl_c_in_a_step_keeps_what_was_learned(capsys):
     method = Walk()
-    walk = method.step
+    walk, stops = method.step, [11]  # once: nothing else ends the training
 
     def step(x):
-        if method.steps == 11:
-            raise KeyboardInterrupt
+        if method.steps in stops:
+            raise KeyboardInterrupt(stops.pop())
         return walk(x)
 
     method.step = step
@@ -213,6 +213,23 @@ def test_ctrl_c_in_a_step_keeps_what_was_learned(capsys):
     assert history["step"] == [8, 11] and history["epoch"] == [1, 2]
     assert history["loss"] == [4.5, 10.0]  # the mean of 9, 10 and 11 in the part of an epoch
     assert "Stopped by hand after 11 steps" in capsys.readouterr().out
+
+
+def test_ctrl_c_in_a_step_keeps_the_checkpoint_of_whole_epochs(tmp_path):
+    path, method = tmp_path / "run.safetensors", new_method()
+    step, done = method.step, []
+
+    def interrupted(x):
+        done.append(x)
+        if len(done) == 8:  # the second of the third epoch
+            raise KeyboardInterrupt
+        return step(x)
+
+    method.step = interrupted
+    assert train(method=method, checkpoint=path)[1]["step"] == [3, 6, 7]
+    resumed, history = train(checkpoint=path)
+    whole, expected = train()
+    assert same(whole, resumed) and without_seconds(history) == without_seconds(expected)
 
 
 def test_ctrl_c_before_the_first_step(capsys):
@@ -308,8 +325,9 @@ def test_warmup_cosine():
 @pytest.mark.parametrize("look", [0.0, 1e9])
 def test_the_history_has_the_means_of_each_epoch(monkeypatch, look):
     monkeypatch.setattr(training, "LOOK_SECONDS", look)
-    history = fit(Walk({3: 100.0}), eight(), 2, progress=False)
-    assert history["loss"] == [(36 - 3 + 100) / 8, 12.5] and history["size"] == [9, 25]
+    large = 2.0**28  # beside it, float32 would lose the small ones
+    history = fit(Walk({3: large}), eight(), 2, progress=False)
+    assert history["loss"] == [(36 - 3 + large) / 8, 12.5] and history["size"] == [9, 25]
     assert history["step"] == [8, 16] and not history.interrupted
     with pytest.raises(InputError, match="no column 'kl'. It has: epoch, step, seconds, size, loss"):
         history["kl"]
@@ -320,6 +338,12 @@ def test_callbacks_see_where_training_is():
     method = Walk()
     fit(method, eight(), 2, progress=False, callbacks=[lambda p: seen.append((p.epoch, p.epochs, p.step, len(p.history)))])
     assert seen == [(1, 2, 8, 1), (2, 2, 16, 2)]
+
+
+def test_callbacks_from_a_generator_are_called_after_each_epoch():
+    seen = []
+    fit(Walk(), eight(), 3, callbacks=(call for call in [lambda p: seen.append(p.epoch)]), progress=False)
+    assert seen == [1, 2, 3]
 
 
 def test_progress_is_shown_only_where_asked_and_looked_at(monkeypatch, capsys):
@@ -393,6 +417,14 @@ def test_a_checkpoint_with_more_epochs_or_of_weights_alone_is_refused(tmp_path):
     save_state(tmp_path / "weights.safetensors", new_method().model.state_dict())
     with pytest.raises(CheckpointError, match="holds weights, not a checkpoint"):
         train(2, checkpoint=tmp_path / "weights.safetensors")
+
+
+def test_a_checkpoint_that_could_not_be_written_is_told_before_the_first_step(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    method = Walk()
+    with pytest.raises(SaveError, match="Nothing was begun"):
+        fit(method, eight(), 1, checkpoint=tmp_path / "file" / "run.safetensors", progress=False)
+    assert method.steps == 0
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
