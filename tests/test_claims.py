@@ -118,6 +118,7 @@ def test_a_claim_not_judged_is_shown_alone(value, capsys):
     verdict = state(value, judged=False, chapter="right")
     assert verdict.word == "Shown, not judged" and capsys.readouterr().out.startswith("[Shown, not judged] ")
     page = verdict.html()
+    assert CHAPTER["right"] not in repr(verdict)
     assert "Shown, not judged" in page and "Holds" not in page and "Fails" not in page and CHAPTER["right"] not in page
 
 
@@ -151,13 +152,14 @@ def test_evidence_counts_what_was_judged():
     state(statement="A.")
     state(statement="B.", chapter="wrong")
     state(0.0, statement="C.", judged=False)
+    state(1.0, statement="C, by chance.", judged=False)
     with pytest.raises(ClaimFailed):
         state(0.0, statement="D.")
     lines = repr(evidence()).splitlines()
     assert lines[0] == "2 of 3 claims hold."
-    assert [line.split("]")[0][1:] for line in lines[1:]] == ["Holds", "Holds", "Shown, not judged", "Fails"]
+    assert [line.split("]")[0][1:] for line in lines[1:]] == ["Holds", "Holds", *["Shown, not judged"] * 2, "Fails"]
     table = evidence()._repr_html_()
-    assert table.count("<tr>") == 5 and table.count("Holds") == 2 and table.count("Fails") == 1
+    assert table.count("<tr>") == 6 and table.count("Holds") == 2 and table.count("Fails") == 1
     assert table.count('scope="col"') == 4 and "<caption" in table
 
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import math
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -323,12 +324,26 @@ def test_no_network_gives_the_digits_and_a_notice_within_five_seconds(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_is_looked_up_for_ever_counts_as_no_network(few, monkeypatch):
+    """A lookup takes no limit of time, as behind a hotel's login page."""
+    ended = threading.Event()
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: ended.wait(20) and [])
+    monkeypatch.setattr(data, "PROBE_SECONDS", 0.3)
+    mirrors(monkeypatch, pack(few), "http://one.invalid/", "http://two.invalid/")
+    started = time.perf_counter()
+    assert "servers did not answer" in data.load().source
+    ended.set()
+    assert time.perf_counter() - started < 4
+
+
 def test_a_download_is_kept_and_needs_no_network_again(few, tmp_path, monkeypatch, capsys):
     packed = pack(few)
     with serving(packed) as (address, asked):
         mirrors(monkeypatch, packed, address)
         images = data.load()
         count = len(asked)
+    assert socket.getdefaulttimeout() is None  # the download's own limit is no one else's
     assert images.train.numpy().tobytes() == few[TRAIN][16:] and count >= 5
     assert "downloaded now" in capsys.readouterr().out
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["MNIST"]
@@ -382,6 +397,17 @@ def test_a_mirror_that_stands_still_or_lacks_the_files_is_passed_over(few, monke
     ):
         mirrors(monkeypatch, packed, still, without, good)
         assert data.load("mnist").name == "mnist"
+    assert time.perf_counter() - started < 5
+
+
+def test_the_first_answer_is_enough(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(data, "PROBE_SECONDS", 10.0)
+    silent = socket.create_server(("127.0.0.1", 0))  # takes the call and never speaks
+    started = time.perf_counter()
+    with silent, serving({"a": b"1"}) as (good, _):
+        still = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        assert data._answering({still: "still", good + "a": "good"}) == ["good"]
     assert time.perf_counter() - started < 5
 
 

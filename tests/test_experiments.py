@@ -47,6 +47,30 @@ def test_rates_of_a_decoder_that_draws_one_real_image():
     assert found["prior_variety"] == pytest.approx(1)
 
 
+def test_the_four_kinds_of_points_are_what_they_are_called():
+    torch.manual_seed(0)
+    codes = torch.randn(3000, 2) @ torch.tensor([[2.0, 1.5], [0.0, 0.5]]) + torch.tensor([5.0, -3.0])
+    seen = []
+
+    class Recorder:
+        def decode(self, z):
+            seen.append(z)
+            return torch.zeros(len(z), 784)
+
+    experiments.latent_rates(Recorder(), torch.nn.Linear(784, 10), codes, 20_000, seed=0)
+    prior, fitted, between, own = seen
+    of_codes = codes.mean(0), codes.T.cov()
+    for z, mean, covariance in (
+        (prior, torch.zeros(2), torch.eye(2)),
+        (fitted, *of_codes),
+        (between, of_codes[0], of_codes[1] / 2),  # of two that are drawn independently
+        (own, *of_codes),
+    ):
+        torch.testing.assert_close(z.mean(0), mean, rtol=0, atol=0.08)
+        torch.testing.assert_close(z.T.cov(), covariance, rtol=0.05, atol=0.05)
+    assert set(map(tuple, own.tolist())) <= set(map(tuple, codes.tolist()))
+
+
 def test_a_pair_has_the_same_networks_and_repeats():
     images = data.load("digits")
     state = torch.get_rng_state()

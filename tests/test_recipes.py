@@ -116,10 +116,27 @@ def test_a_trained_model_is_what_its_file_holds(name, tmp_path, monkeypatch, few
 
 
 def test_the_seed_decides_the_weights(tmp_path):
-    models = [recipes.train("ae2-digits", "smoke", seed, out=tmp_path / "w")[0] for seed in (0, 1, 0)]
-    first, other, again = (model.state_dict() for model in models)
+    states = []
+    for seed in (0, 1, 0):
+        torch.manual_seed(100 + len(states))  # what was drawn before has no say
+        states.append(recipes.train("ae2-digits", "smoke", seed, out=tmp_path / "w")[0].state_dict())
+    first, other, again = states
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_the_place_for_the_weights_is_tried_before_the_training(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(recipes.AutoencoderTraining, "step", lambda self, x: pytest.fail("training had begun"))
+    with pytest.raises(SaveError, match="Nothing was begun"):
+        recipes.train("ae2-digits", "smoke", out=tmp_path / "file" / "w")
+
+
+def test_the_rate_warms_up_to_the_recipe_s_own(tmp_path):
+    recipes.train("ae2-digits", "smoke", out=tmp_path / "w", checkpoint=tmp_path / "run")
+    rates = load_state(tmp_path / "run")[1]["plan"]["schedules"]["lr"]  # at each eighth of the training
+    assert max(rates) == pytest.approx(recipes.get("ae2-digits").lr, rel=0.05)
+    assert rates[0] < rates[1] and rates[2:] == sorted(rates[2:], reverse=True) and rates[-1] < max(rates) / 10
 
 
 def test_a_training_stopped_by_hand_stores_nothing(tmp_path, monkeypatch):
