@@ -51,6 +51,13 @@ class Classifier(nn.Module):
         return self.output(self.features(x))
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raise InputError unless each is a whole number from 1 up."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise InputError(f"{name} is {size!r}; give a whole number from 1 up.")
+
+
 def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 

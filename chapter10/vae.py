@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from chapter10.data import check_unit
 from chapter10.errors import InputError
-from chapter10.nets import ACTIVATIONS, mlp
+from chapter10.nets import ACTIVATIONS, check_sizes, mlp
+from chapter10.training import adam
 
 
 def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor | None = None) -> Tensor:
@@ -141,7 +142,7 @@ class VAE(nn.Module):
         hidden_layers: int = 2,
     ):
         super().__init__()
-        _positive(input_dim=input_dim, latent_dim=latent_dim, hidden_dim=hidden_dim, hidden_layers=hidden_layers)
+        check_sizes(input_dim=input_dim, latent_dim=latent_dim, hidden_dim=hidden_dim, hidden_layers=hidden_layers)
         self.input_dim, self.latent_dim = input_dim, latent_dim
         hidden = [hidden_dim] * hidden_layers
         self.encoder = nn.Sequential(*mlp([input_dim, *hidden], activation), ACTIVATIONS[activation]())
@@ -183,7 +184,7 @@ class Autoencoder(nn.Module):
         hidden_layers: int = 2,
     ):
         super().__init__()
-        _positive(input_dim=input_dim, latent_dim=latent_dim, hidden_dim=hidden_dim, hidden_layers=hidden_layers)
+        check_sizes(input_dim=input_dim, latent_dim=latent_dim, hidden_dim=hidden_dim, hidden_layers=hidden_layers)
         self.input_dim, self.latent_dim = input_dim, latent_dim
         hidden = [hidden_dim] * hidden_layers
         self.encoder = mlp([input_dim, *hidden, latent_dim], activation)
@@ -207,8 +208,7 @@ class _Training:
 
     def __init__(self, model: nn.Module, lr: float):
         self.model = model
-        fused = next(model.parameters()).device.type in ("cpu", "cuda")  # one call for all parameters: faster
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=fused)
+        self.optimizer = adam(model, lr)
 
     @property
     def lr(self) -> float:
@@ -234,6 +234,8 @@ class _Training:
 
 class VAETraining(_Training):
     """Ascends the ELBO. `lr` and `beta` may be set between steps, by hand or by a schedule."""
+
+    advice = "clamp log_var"  # where a loss is not finite: `fit` says so
 
     def __init__(self, model: VAE, lr: float = 1e-3, beta: float = 1.0, likelihood: str = "bernoulli"):
         super().__init__(model, lr)
@@ -278,9 +280,3 @@ def _as_codes(z: Tensor, latent_dim: int) -> Tensor:
     if z.ndim < 1 or z.shape[-1] != latent_dim or not z.is_floating_point():
         raise InputError(f"The decoder takes float codes z [B, {latent_dim}], found {z.dtype} {list(z.shape)}.")
     return z
-
-
-def _positive(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
-            raise InputError(f"{name} is {size!r}; give a whole number from 1 up.")
