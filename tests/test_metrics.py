@@ -5,10 +5,9 @@ import math
 import pytest
 import torch
 
-from chapter10 import metrics
 from chapter10.errors import InputError
 from chapter10.exact import evidence_by_quadrature
-from chapter10.metrics import accuracy, active_units, confidence, iwae_bound, mean_elbo, variety
+from chapter10.metrics import accuracy, active_units, confidence, iwae_bound, likelihood, mean_elbo, variety
 from chapter10.vae import VAE, bernoulli_log_likelihood, elbo
 
 
@@ -137,7 +136,7 @@ class Counting:
 
 @pytest.mark.parametrize("limit", [1.0, 16 * 4 * 100, 16 * 4 * 1000])
 def test_chunks_are_bounded_and_cover_everything(monkeypatch, limit):
-    monkeypatch.setattr(metrics, "CHUNK_BYTES", limit)
+    monkeypatch.setattr(likelihood, "CHUNK_BYTES", limit)
     counting = Counting(model())
     assert iwae_bound(counting, binary(13), 37).shape == (13,)
     assert sum(counting.rows) == 13 * 37
@@ -157,7 +156,7 @@ def test_chunks_of_samples_do_not_change_the_result(monkeypatch):
             return drawn.view(batch, k, dim)
 
         with monkeypatch.context() as patch:
-            patch.setattr(metrics, "CHUNK_BYTES", 16 * 4 * 16 * samples)
+            patch.setattr(likelihood, "CHUNK_BYTES", 16 * 4 * 16 * samples)
             patch.setattr(torch, "randn", randn)  # torch's own gives other numbers in pieces than at once
             found.append(iwae_bound(made, x, 100).item())
         assert len(rest) == 0
@@ -166,7 +165,7 @@ def test_chunks_of_samples_do_not_change_the_result(monkeypatch):
 
 def test_chunks_of_images_keep_their_order(monkeypatch):
     made, x = indifferent(), binary(9)
-    monkeypatch.setattr(metrics, "CHUNK_BYTES", 16 * 4 * 4)
+    monkeypatch.setattr(likelihood, "CHUNK_BYTES", 16 * 4 * 4)
     torch.testing.assert_close(iwae_bound(made, x, 3), evidence_without_z(made, x), rtol=0, atol=2e-5)
 
 

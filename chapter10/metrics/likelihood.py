@@ -1,11 +1,11 @@
-"""How good a model is: likelihood, active units, and what a classifier thinks of its images."""
+"""How good a model with a likelihood is: importance-weighted bound, ELBO, active units."""
 
 import math
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from chapter10.data import check_unit
 from chapter10.errors import InputError
@@ -77,31 +77,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> int:
         mu: posterior means [N, L] of N ≥ 2 images.
     """
     if mu.ndim != 2 or len(mu) < 2:
-        raise InputError(f"Active units need the posterior means of two images or more, [N, L]; found {list(mu.shape)}.")
+        raise InputError(
+            f"Active units need the posterior means of two images or more, [N, L]; found {list(mu.shape)}."
+        )
     return int((mu.var(0) > threshold).sum())
-
-
-class Confidence(NamedTuple):
-    """The classifier's highest probability for each image [N], and the class it belongs to [N]."""
-
-    probability: Tensor
-    label: Tensor
-
-
-def confidence(classifier: nn.Module, images: Tensor) -> Confidence:
-    """What a classifier takes images [N, D] in [0, 1] for, and how sure it is."""
-    check_unit(images)
-    classifier.eval()
-    probability, label = in_chunks(classifier, images).softmax(1).max(1)
-    return Confidence(probability, label)
-
-
-def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Share of images [N, D] in [0, 1] that get their label [N]."""
-    return (confidence(classifier, images).label == labels).double().mean().item()
-
-
-def variety(labels: Tensor, classes: int = 10) -> float:
-    """How many different classes there are among the labels [N], effectively: e to their entropy, from 1 to `classes`."""
-    share = torch.bincount(labels, minlength=classes).double() / max(1, len(labels))
-    return torch.special.entr(share).sum().exp().item()
