@@ -1,15 +1,13 @@
-"""Exact answers, to hold the approximate ones against. All values are in nats.
+"""The evidence log p(x), exactly. All values are in nats.
 
 - A linear-Gaussian latent variable model, where log p(x), the posterior and the ELBO have closed forms:
   Tipping and Bishop 1999, Probabilistic principal component analysis; as a linear VAE in Lucas et al. 2019,
   Don't blame the ELBO! Chapter section 10.2.3.
 - log p(x) of any decoder with two latent dimensions, by the trapezoid rule: Trefethen and Weideman 2014, The
   exponentially convergent trapezoidal rule. Chapter section 10.2.3.
-- Mean and variance of the pathwise and the score-function gradient of a quadratic: Mohamed et al. 2020,
-  Monte Carlo gradient estimation in machine learning. Chapter section 10.2.4.
 
-B batch, D data dimensions, L latent dimensions, G grid points, P points of an axis, K samples. Use float64 where
-the last digits matter.
+B batch, D data dimensions, L latent dimensions, G grid points, P points of an axis. Use float64 where the last
+digits matter.
 """
 
 import math
@@ -23,6 +21,7 @@ from torch.nn.functional import softplus
 
 from chapter10.data import check_unit
 from chapter10.errors import InputError
+from chapter10.exact.checks import check_tensor
 from chapter10.vae import ELBO, gaussian_kl
 
 Decoder = Callable[[Tensor], Tensor]  # z [G, 2] -> logits [G, D]
@@ -56,8 +55,8 @@ class LinearGaussian:
     noise_std: float
 
     def __post_init__(self) -> None:
-        _check_tensor("weight", self.weight, ("D", "L"))
-        _check_tensor("bias", self.bias, (self.weight.shape[0],), self.weight)
+        check_tensor("weight", self.weight, ("D", "L"))
+        check_tensor("bias", self.bias, (self.weight.shape[0],), self.weight)
         if not 0 < self.noise_std < math.inf:
             raise InputError(f"noise_std is {self.noise_std}; give a finite number above 0.")
 
@@ -124,10 +123,10 @@ class LinearGaussian:
 
     def _check(self, x: Tensor, mu: Tensor | None = None, log_var: Tensor | None = None) -> None:
         data_dim, latent_dim = self.weight.shape
-        _check_tensor("x", x, ("B", data_dim), self.weight)
+        check_tensor("x", x, ("B", data_dim), self.weight)
         for name, value in (("mu", mu), ("log_var", log_var)):
             if value is not None:
-                _check_tensor(name, value, (len(x), latent_dim), self.weight)
+                check_tensor(name, value, (len(x), latent_dim), self.weight)
 
 
 def gaussian_kl_full(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Tensor:
@@ -195,7 +194,7 @@ def evidence_by_quadrature(
     Raises:
         InputError: for a decoder without two latent dimensions, x outside [0, 1], or an unusable grid.
     """
-    _check_tensor("x", x, ("B", "D"))
+    check_tensor("x", x, ("B", "D"))
     _check_grid(limit, points, chunk)
     if not tolerance > 0:
         raise InputError(f"tolerance is {tolerance}; give a number of nats above 0, such as 0.01.")
@@ -237,7 +236,7 @@ def posterior_on_grid(
     `contour(axis, axis, density)` draw it, and its trapezoid integral over the square is 1. For a narrow posterior,
     take a small limit and `centre=evidence_by_quadrature(...).peak[0]`. Raises as `evidence_by_quadrature` does.
     """
-    _check_tensor("x", x, ("D",))
+    check_tensor("x", x, ("D",))
     _check_grid(limit, points, chunk)
     log_likelihood = _checked_likelihood(decode, x[None], log_likelihood)
     axis = torch.linspace(-limit, limit, points, dtype=torch.float64, device=x.device)
@@ -314,70 +313,7 @@ def _bernoulli(logits: Tensor, x: Tensor) -> Tensor:
     return x @ logits.T - softplus(logits).sum(-1)
 
 
-# Two estimators of one gradient
-#
-# d/dmu of E[f(x)] for f(x) = (x - k)^2, x ~ N(mu, sigma^2). As E[f] = (mu - k)^2 + sigma^2, it is 2 (mu - k).
-# Below, delta = mu - k; mu, sigma, k are floats or tensors that broadcast.
-
-
-def true_gradient(mu: float, k: float) -> float:
-    """2 delta, what both estimators have as their mean."""
-    return 2 * (mu - k)
-
-
-def pathwise_gradients(mu: float, sigma: float, k: float, eps: Tensor) -> Tensor:
-    """f'(mu + sigma eps), one gradient for each eps [K] from N(0, 1): the reparameterised estimator."""
-    _check_sigma(sigma)
-    return 2 * (mu + sigma * eps - k)
-
-
-def score_function_gradients(mu: float, sigma: float, k: float, eps: Tensor, baseline: float = 0.0) -> Tensor:
-    """(f(x) - baseline) d/dmu log N(x; mu, sigma^2) at x = mu + sigma eps, for each eps [K] (Williams 1992).
-
-    The score d/dmu log N is eps / sigma. Its mean is 0, so a constant baseline changes the variance alone.
-    """
-    _check_sigma(sigma)
-    return ((mu + sigma * eps - k) ** 2 - baseline) * eps / sigma
-
-
-def pathwise_variance(mu: float, sigma: float, k: float) -> float:
-    """4 sigma^2 for one sample, wherever mu and k are."""
-    _check_sigma(sigma)
-    return 4 * sigma**2 + 0 * (mu - k)  # the zero gives it the shape that the others have
-
-
-def best_baseline(mu: float, sigma: float, k: float) -> float:
-    """delta^2 + 3 sigma^2 = E[f(x) eps^2], the constant of least variance; not E[f], which lacks 2 sigma^2."""
-    _check_sigma(sigma)
-    return (mu - k) ** 2 + 3 * sigma**2
-
-
-def score_function_variance(mu: float, sigma: float, k: float, baseline: float = 0.0) -> float:
-    """8 delta^2 + 6 sigma^2 + (baseline - best_baseline)^2 / sigma^2, for one sample.
-
-    Without a baseline that is delta^4 / sigma^2 + 14 delta^2 + 15 sigma^2. With the best one the last term
-    is 0, and the variance still at least 1.5 times the pathwise one.
-    """
-    excess = baseline - best_baseline(mu, sigma, k)
-    return 8 * (mu - k) ** 2 + 6 * sigma**2 + excess**2 / sigma**2
-
-
 # Checks
-
-
-def _check_tensor(name: str, value: Tensor, shape: tuple[int | str, ...], like: Tensor | None = None) -> None:
-    """Hold a tensor to a shape (a letter stands for any size above 0), to floats, and to the dtype of `like`."""
-    wanted = "[" + ", ".join(map(str, shape)) + "]"
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        found = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"{name} is {found}; give a tensor of floats of shape {wanted}.")
-    fits = len(value.shape) == len(shape) and all(
-        n > 0 if isinstance(s, str) else n == s for n, s in zip(value.shape, shape, strict=True)
-    )
-    if not fits:
-        raise InputError(f"{name} has shape {list(value.shape)}; expected {wanted}.")
-    if like is not None and value.dtype != like.dtype:
-        raise InputError(f"{name} is {value.dtype} and weight is {like.dtype}; convert one with .to(...).")
 
 
 def _check_grid(limit: float, points: int, chunk: int) -> None:
@@ -391,11 +327,6 @@ def _check_grid(limit: float, points: int, chunk: int) -> None:
         raise InputError(
             f"chunk is {chunk}; give the number of grid points to decode at a time, such as 4096."
         )
-
-
-def _check_sigma(sigma: float | Tensor) -> None:
-    if not bool((torch.as_tensor(sigma) > 0).all()):
-        raise InputError(f"sigma is {sigma}; a standard deviation is above 0.")
 
 
 def _checked_likelihood(decode: Decoder, x: Tensor, log_likelihood: LogLikelihood | None) -> LogLikelihood:
