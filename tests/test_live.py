@@ -17,6 +17,7 @@ from torch import nn
 from chapter10 import live
 from chapter10.errors import InputError
 from chapter10.int8 import int8_decoder
+from chapter10.live.page import assets
 from chapter10.vae import VAE
 
 EPS = np.random.default_rng(4).normal(size=40)
@@ -135,7 +136,7 @@ def test_html_stands_alone(shown):
 
 def test_sizes():
     for kind in ("decoder", "elbo", "frames", "paths", "walk"):
-        script, css = live._assets(kind)
+        script, css = assets(kind)
         assert len(script.encode()) < 15_000 and len(css) < 5_000
     net = live.layers_of(decoder(2, 256))
     assert live.decoder_figure({"autoencoder": net, "VAE": net}).kilobytes < 750

@@ -1,6 +1,6 @@
-// Live figures: this text becomes the body of a function of (data, css); see chapter10/live.py.
-// Plain JavaScript, nothing from outside. live.py strips the indentation and whole-line comments, and of the parts
-// headed `// ==` takes only those that name its kind of figure, `all` or `end`.
+// Live figures: this text becomes the body of a function of (data, css); see chapter10/live/page.py.
+// Plain JavaScript, nothing from outside. page.py strips the indentation and whole-line comments, and of the parts
+// headed `// ==`, here and in games.js, takes only those that name its kind of figure, `all` or `end`.
 // == all
 'use strict';
 const doc = document, INK = '#1f2328', SOFT = '#59636e', LINE = '#d1d9e0', BLUE = '#0072b2', GREEN = '#009e73';

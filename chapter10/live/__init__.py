@@ -1,0 +1,23 @@
+"""Figures that answer to the hand: sliders in plain HTML and JavaScript that run in the page, without a kernel.
+
+Each function returns a `LiveFigure`; as the last value of a cell it shows itself. What it holds is a still picture
+with alt text, which is all that a viewer without scripts shows, and a script (`assets/live.js`) that puts a canvas of
+the same size and the controls in its place. Decoders run in the page with int8 weights. Nothing comes from outside.
+"""
+
+from chapter10.int8 import layers_of, quantise
+from chapter10.live.decoders import decoder_figure, walk_figure
+from chapter10.live.densities import elbo_figure, reparameterization_figure
+from chapter10.live.frames import frames_figure
+from chapter10.live.page import LiveFigure
+
+__all__ = [
+    "LiveFigure",
+    "decoder_figure",
+    "elbo_figure",
+    "frames_figure",
+    "layers_of",
+    "quantise",
+    "reparameterization_figure",
+    "walk_figure",
+]

@@ -1,0 +1,113 @@
+"""What a live figure is, and how its page is put together: still picture, script, data.
+
+The script is that of `assets/live.js` and of the file beside it that holds the kind's own part. Where a figure's
+numbers are checked at the boundary, the helpers at the end say what was wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from chapter10.errors import InputError
+from chapter10.stills import Still
+
+OFF = "A still picture of a live figure. Where scripts may run, as after running this cell, it has sliders."
+SCRIPTS = ("live.js", "games.js")
+
+
+@dataclass(frozen=True)
+class LiveFigure:
+    """One live figure: `html` to show, `alt` to read, `png` the still picture (bytes), `identifier` its content's hash."""
+
+    html: str = field(repr=False)
+    alt: str
+    png: bytes = field(repr=False)
+    identifier: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": self.alt}
+
+    @property
+    def kilobytes(self) -> float:
+        """What it adds to a notebook's file, in kB."""
+        return len(self.html.encode()) / 1000
+
+
+def figure(kind: str, data: dict[str, Any], still: Still, title: str, alt: str, hint: str) -> LiveFigure:
+    """The figure of one kind: KINDS[kind] in the scripts gets `data`, and draws what `still` shows."""
+    script, css = assets(kind)
+    css_id = "ch10-css-" + hashlib.sha256(css.encode()).hexdigest()[:8]
+    data = {**data, "kind": kind, "alt": alt, "hint": hint, "css": css_id}
+    png = still.png()
+    content = json.dumps(data, sort_keys=True) + script + css + title
+    identifier = hashlib.sha256(content.encode() + png).hexdigest()[:12]
+    data["id"] = identifier
+    esc = html.escape
+    page = [f'<div class="c10" data-ch10="{identifier}">']
+    if title:
+        page.append(f'<p class="c10-title"><strong>{esc(title)}</strong></p>')
+    page.append(
+        f'<img class="c10-still" alt="{esc(alt)}" width="{still.w}" height="{still.h}" style="max-width:100%;height:auto"'
+        f' src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    )
+    page.append(f'<p class="c10-off"><small>{OFF}</small></p></div>')
+    page.append(f"<script>(function(data,css){{{script}}})({page_json(data)},{page_json(css)})</script>")
+    return LiveFigure("\n".join(page), alt, png, identifier)
+
+
+@cache
+def assets(kind: str) -> tuple[str, str]:
+    """The script of one kind of figure, and the style sheet, as they stand in the page."""
+    folder = files("chapter10") / "assets"
+    parts = re.split(r"(?m)^// == (.+)$", "".join((folder / name).read_text("utf-8") for name in SCRIPTS))
+    sections = [(heads.split(), body) for heads, body in zip(parts[1::2], parts[2::2], strict=True)]
+    sections.sort(key=lambda section: "end" in section[0])
+    chosen = [body for heads, body in sections if {kind, "all", "end"} & set(heads)]
+    lines = (line.strip() for line in "".join(chosen).splitlines())
+    script = "\n".join(line for line in lines if line and not line.startswith("//"))
+    css = re.sub(r"\s+", " ", (folder / "live.css").read_text("utf-8")).strip()
+    return script, css
+
+
+def page_json(value: Any) -> str:
+    """JSON that may stand inside a script element, whatever text is in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    for c in "<>&\u2028\u2029":
+        text = text.replace(c, f"\\u{ord(c):04x}")
+    return text
+
+
+# ---- checks at the boundary
+
+
+def number(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} = {value!r} is not a number.") from None
+    if not math.isfinite(number):
+        raise InputError(f"{name} = {value!r} is not finite.")
+    return number
+
+
+def limits_of(limits: Any, n: int, codes: list[np.ndarray]) -> list[list[float]]:
+    if limits is None:
+        limits = max([3.0, *(math.ceil(np.quantile(np.abs(c), 0.99)) for c in codes)])
+    a = np.asarray(limits, dtype=float)
+    if a.ndim == 0:
+        a = np.array([-a, a])
+    a = np.broadcast_to(a, (n, 2)) if a.shape == (2,) else a
+    if a.shape != (n, 2) or not np.isfinite(a).all() or (a[:, 0] >= a[:, 1]).any():
+        raise InputError(f"limits = {limits!r}: expected r > 0, a pair (low, high), or {n} such pairs.")
+    return a.tolist()
