@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from chapter10.errors import DataError, InputError
+from chapter10.nets import check_sizes
 
 FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}  # as torchvision names its classes and folders
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "the digits inside scikit-learn"}
@@ -291,6 +292,18 @@ def to_signed(images: Tensor) -> Tensor:
     return _flat(images).float().div_(127.5).sub_(1)
 
 
+def signed_to_unit(x: Tensor) -> Tensor:
+    """Images in [−1, 1], as GANs make them, in [0, 1], as classifier and metrics take them; any shape.
+
+    Raises:
+        InputError: outside [−1, 1], beyond rounding.
+    """
+    low, high = _range(x)
+    if not (low >= -1 - 1e-5 and high <= 1 + 1e-5):
+        raise InputError(f"Images in [−1, 1] were expected, found {low:.3g} to {high:.3g}: signed_to_unit takes what a tanh gives.")
+    return ((x + 1) / 2).clamp(0, 1)
+
+
 def binarize(unit: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Each pixel becomes 1 with its grey level as probability, else 0 (Salakhutdinov and Murray 2008).
 
@@ -307,14 +320,33 @@ def check_unit(x: Tensor) -> None:
     """Raise InputError unless x is of floats in [0, 1]."""
     if not x.is_floating_point():
         raise InputError(f"Pixels must be floats in [0, 1] for a likelihood, found {x.dtype}: data.to_unit makes them from bytes.")
+    low, high = _range(x)
+    if not (low >= 0 and high <= 1):  # written so that NaN fails too
+        raise InputError(
+            f"Pixels must lie in [0, 1] for a likelihood, found {low:.3g} to {high:.3g}. "
+            f"data.to_unit turns bytes into that range; data.signed_to_unit does it for images in [−1, 1]."
+        )
+
+
+def check_signed(x: Tensor) -> None:
+    """Raise InputError unless x [B, D] is a batch of float images in [−1, 1]: with no pixel below 0 it is taken for [0, 1]."""
+    if not x.is_floating_point():
+        raise InputError(f"Real images must be floats in [−1, 1] for a GAN, found {x.dtype}: data.to_signed makes them from bytes.")
+    low, high = _range(x)
+    if not (-1 <= low < 0 and high <= 1):  # written so that NaN fails too
+        unit = 0 <= low and high <= 1
+        scale = " In [0, 1] the discriminator would tell real from fake by the sign of the pixels." if unit else ""
+        raise InputError(
+            f"Real images must lie in [−1, 1], as the generator's tanh does, found {low:.3g} to {high:.3g}.{scale} "
+            f'data.Batches(images, form="signed") gives that range; so does 2 * x − 1 for images in [0, 1].'
+        )
+
+
+def _range(x: Tensor) -> tuple[float, float]:
     if x.numel() == 0:
         raise InputError(f"There are no images in a tensor of shape {list(x.shape)}.")
     low, high = torch.aminmax(x)
-    if not (low >= 0 and high <= 1):  # written so that NaN fails too
-        raise InputError(
-            f"Pixels must lie in [0, 1] for a likelihood, found {low.item():.3g} to {high.item():.3g}. "
-            f"data.to_unit turns bytes into that range; (x + 1) / 2 does it for images in [−1, 1]."
-        )
+    return low.item(), high.item()
 
 
 FORMS = ("binary", "unit", "signed")
@@ -412,6 +444,27 @@ class GaussianMixture:
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) [N], in nats."""
         return self.log_prob_components(x).logsumexp(1)
+
+
+class PointBatches:
+    """Batches of points drawn from a mixture, new ones in each epoch: `steps` of them are an epoch.
+
+    Args:
+        batch_size: B; steps: batches in an epoch; device: where they are wanted.
+    Yields:
+        x: float32 [B, dimensions].
+    """
+
+    def __init__(self, mixture: GaussianMixture, batch_size: int, steps: int, device: str | torch.device = "cpu"):
+        check_sizes(batch_size=batch_size, steps=steps)
+        self.mixture, self.batch_size, self.steps, self.device = mixture, batch_size, steps, device
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for _ in range(self.steps):
+            yield self.mixture.sample(self.batch_size)[0].to(self.device)
 
 
 def ring(modes: int = 8, radius: float = 1.0, std: float = 0.01) -> GaussianMixture:

@@ -1,0 +1,391 @@
+"""The generative adversarial network of section 10.3: two networks, and the game between them.
+
+Goodfellow et al. 2014, Generative Adversarial Nets; label smoothing: Salimans et al. 2016; instance noise: Sønderby
+et al. 2017; R1: Mescheder, Geiger and Nowozin 2018. The mathematics are pure functions of logits l = log D/(1 − D), in
+nats; the classes hold parameters. B images, D pixels, L latent dimensions. Images lie in [−1, 1], as tanh gives them.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chapter10.data import check_signed
+from chapter10.errors import InputError
+from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, last_module, mlp
+from chapter10.training import adam
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, smoothing: float = 0.0) -> Tensor:
+    """What the discriminator descends: −E[log D(x)] − E[log(1 − D(G(z)))], minus the value of the game.
+
+    Args:
+        real_logits, fake_logits: D's logits [B, 1] for real and for generated images.
+        smoothing: ε: the label of real images is 1 − ε; that of fakes stays 0, or the best D would change its shape.
+            (Salimans et al. 2016: the best D is then (1 − ε)·p / (p + q).)
+    Returns:
+        a scalar in nats; 2·log 2 where D says one half everywhere (and ε is 0).
+    """
+    # −(1 − ε)·log D − ε·log(1 − D) is −log D + ε·l, for log D − log(1 − D) = l.
+    real = -F.logsigmoid(real_logits).mean() + smoothing * real_logits.mean()
+    return real - F.logsigmoid(-fake_logits).mean()
+
+
+def minimax_generator_loss(fake_logits: Tensor) -> Tensor:
+    """The chapter's formula (section 10.3.2): E[log(1 − D(G(z)))], a scalar.
+
+    Its gradient in a logit is −D/B: it vanishes where the discriminator is sure of a fake ("saturates").
+    """
+    return F.logsigmoid(-fake_logits).mean()
+
+
+def non_saturating_generator_loss(fake_logits: Tensor) -> Tensor:
+    """The chapter's code (section 10.3.3), fakes with real labels: −E[log D(G(z))], a scalar.
+
+    Its gradient in a logit is −(1 − D)/B: strongest where the discriminator is sure of a fake.
+    """
+    return -F.logsigmoid(fake_logits).mean()
+
+
+def game_value(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """V(D, G) = E[log D(x)] + E[log(1 − D(G(z)))], a scalar, at most 0; −log 4 where D says one half everywhere."""
+    return F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean()
+
+
+def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
+    """E‖∇ₓ l(x)‖² over real data, a scalar: how steep the discriminator is where the data are (Mescheder et al. 2018).
+
+    Args:
+        discriminator: gives logits; real: x [B, D].
+    Returns:
+        the mean squared norm, to be weighted by γ/2; its gradient reaches the discriminator's weights.
+    """
+    real = real.detach().requires_grad_()
+    # One sum for the whole batch: a row's logit depends on that row alone, so each row gets its own gradient.
+    (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
+    return gradient.square().sum(1).mean()
+
+
+GENERATOR_LOSSES = {"non-saturating": non_saturating_generator_loss, "minimax": minimax_generator_loss}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Which game is played.
+
+    Attributes:
+        generator: "non-saturating" (as the chapter's code) or "minimax" (as its formula).
+        smoothing: ε from 0 to below 1; real labels are 1 − ε, one-sided.
+        instance_noise: standard deviation of the noise that both real and generated data get before D sees them.
+        r1: γ; the discriminator's loss gets γ/2·E‖∇D‖² on real data.
+    """
+
+    generator: str = "non-saturating"
+    smoothing: float = 0.0
+    instance_noise: float = 0.0
+    r1: float = 0.0
+
+    def __post_init__(self):
+        if self.generator not in GENERATOR_LOSSES:
+            known = ", ".join(GENERATOR_LOSSES)
+            raise InputError(f"The objective {self.generator!r} is not known. Choose one of: {known}.")
+        if not 0 <= self.smoothing < 1:
+            raise InputError(f"smoothing is {self.smoothing}; give a share from 0 to below 1.")
+        for name in ("instance_noise", "r1"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 up.")
+
+
+class Generator(nn.Module):
+    """The chapter's generator (section 10.3.3): z [B, L] -> images [B, D] in [−1, 1]."""
+
+    def __init__(self, latent_dim: int = 100, img_dim: int = 784):
+        super().__init__()
+        check_sizes(latent_dim=latent_dim, img_dim=img_dim)
+        self.latent_dim, self.img_dim = latent_dim, img_dim
+        self.model = nn.Sequential(*mlp([latent_dim, 256, 512, img_dim]), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
+
+
+class Discriminator(nn.Module):
+    """The chapter's discriminator (section 10.3.3): images [B, D] in [−1, 1] -> logits [B, 1].
+
+    The chapter ends it in a sigmoid; `probability` gives that. The losses take logits.
+    """
+
+    def __init__(self, img_dim: int = 784):
+        super().__init__()
+        check_sizes(img_dim=img_dim)
+        self.img_dim = img_dim
+        self.model = nn.Sequential(
+            nn.Linear(img_dim, 512), nn.LeakyReLU(0.2), Dropout(0.3),
+            nn.Linear(512, 256), nn.LeakyReLU(0.2), Dropout(0.3),
+            nn.Linear(256, 1),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(as_rows(x, self.img_dim, "The discriminator", "images"))
+
+    def probability(self, x: Tensor) -> Tensor:
+        """x [B, D] -> the probability of being real [B, 1], the chapter's output."""
+        return self(x).sigmoid()
+
+
+class MixtureGenerator(nn.Module):
+    """A generator of points, for mixtures whose density is known: z [B, L] -> [B, data_dim], of any size.
+
+    PacGAN's (Lin et al. 2018) has hidden_dim=400, hidden_layers=4, batch_norm=True.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 2,
+        hidden_dim: int = 128,
+        hidden_layers: int = 3,
+        batch_norm: bool = False,
+        data_dim: int = 2,
+    ):
+        super().__init__()
+        check_sizes(latent_dim=latent_dim, data_dim=data_dim)
+        check_sizes(hidden_dim=hidden_dim, hidden_layers=hidden_layers)
+        self.latent_dim = latent_dim
+        self.model = mlp([latent_dim, *[hidden_dim] * hidden_layers, data_dim], batch_norm=batch_norm)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
+
+
+class MixtureDiscriminator(nn.Module):
+    """A discriminator of points: [B, data_dim] -> logits [B, 1], with ReLU, or with `maxout` pieces a unit if above 1.
+
+    PacGAN's (Lin et al. 2018) has hidden_dim=200, hidden_layers=3, maxout=5.
+    """
+
+    def __init__(self, hidden_dim: int = 128, hidden_layers: int = 3, maxout: int = 1, data_dim: int = 2):
+        super().__init__()
+        check_sizes(hidden_dim=hidden_dim, hidden_layers=hidden_layers, maxout=maxout, data_dim=data_dim)
+        self.data_dim = data_dim
+        sizes = [data_dim, *[hidden_dim] * hidden_layers]
+        if maxout == 1:
+            self.model = mlp([*sizes, 1])
+        else:
+            hidden = [Maxout(inputs, outputs, maxout) for inputs, outputs in zip(sizes, sizes[1:])]
+            self.model = nn.Sequential(*hidden, nn.Linear(hidden_dim, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(as_rows(x, self.data_dim, "The discriminator", "points"))
+
+    def probability(self, x: Tensor) -> Tensor:
+        """x [B, data_dim] -> the probability of being real [B, 1]."""
+        return self(x).sigmoid()
+
+
+class GANTraining:
+    """The two players with their optimisers: what `training.fit` asks of a method.
+
+    `lr` and `instance_noise` may be set between steps, by hand or by a schedule, such as one that lets the noise die
+    away: fit(..., schedules={"instance_noise": lambda done: 0.5 * (1 - done)}).
+
+    Args:
+        generator: z [B, L] -> data [B, D], with an attribute `latent_dim`, L. If it ends in nn.Tanh it makes images,
+            and the real ones must lie in [−1, 1].
+        discriminator: [B, D] -> logits [B, 1].
+        lr, betas: of both Adams; β1 is 0.5 as usual for GANs (Radford et al. 2016), the chapter's default is 0.9.
+        objective: which game.
+        d_steps: D's steps for each of G's. A batch is split among them, so that each sees real data that are new, and
+            each player draws its own noise: give d_steps times the batch that a step is meant to see.
+        average: decay of the moving average of G's weights, such as 0.999; 0 for none.
+        check_images: False lets images of any range through, for those who want to see what happens then.
+    """
+
+    advice = "hold the discriminator back: a penalty (Objective(r1=1)), or β1 = 0.5"  # see training.Method
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        objective: Objective | None = None,
+        d_steps: int = 1,
+        average: float = 0.0,
+        check_images: bool = True,
+    ):
+        check_sizes(d_steps=d_steps)
+        if not 0 <= average < 1:
+            raise InputError(f"average is {average}; give a decay from 0 to below 1, such as 0.999.")
+        _check_players(generator, discriminator)
+        self.generator, self.discriminator = generator, discriminator
+        self.objective = objective or Objective()
+        self.instance_noise = self.objective.instance_noise
+        self.d_steps, self.average = d_steps, average
+        self.g_optimizer, self.d_optimizer = adam(generator, lr, betas), adam(discriminator, lr, betas)
+        self.averaged = deepcopy(generator).eval().requires_grad_(False) if average else generator
+        self.averaged_steps = 0
+        self._check = check_images and isinstance(last_module(generator), nn.Tanh)
+        # Real and fake go through D in one pass, which is faster. Not so if D normalises over the batch: its
+        # statistics would be those of the mixture.
+        self._together = not any("BatchNorm" in type(m).__name__ for m in discriminator.modules())
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """One round of the game on real data x [B, D]: `d_steps` steps of D, then one of G.
+
+        Returns:
+            "d_loss" (without the penalty) and "g_loss", in nats; "d_real" and "d_fake", the mean probability of being
+            real that D gave both; "r1", the penalty before its weight, if the objective has one. Means over D's steps.
+        """
+        if self._check:
+            check_signed(x)
+        if len(x) < self.d_steps:
+            raise InputError(
+                f"A batch of {len(x)} cannot be split among {self.d_steps} steps of the discriminator: give larger "
+                f"batches, and drop_last=True if the last one is short."
+            )
+        rounds = [self.discriminator_step(part) for part in x.tensor_split(self.d_steps)]
+        parts = {name: torch.stack([row[name] for row in rounds]).mean() for name in rounds[0]}
+        return parts | self.generator_step(len(x) // self.d_steps)
+
+    def discriminator_step(self, real: Tensor) -> dict[str, Tensor]:
+        """One update of D on real data [B, D] and as many fakes; G stays as it is."""
+        self._train()
+        with torch.no_grad():  # detached: D's step must not move G, so no graph of how the fakes were made
+            fake = self.generator(self.noise(len(real)))
+        real, fake = self._noised(real), self._noised(fake)
+        if self._together:
+            both = torch.cat([real, fake])  # (2B, D)
+            real_logits, fake_logits = self.discriminator(both).chunk(2)
+        else:
+            real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        loss = total = discriminator_loss(real_logits, fake_logits, self.objective.smoothing)
+        parts = {"d_loss": loss.detach()}
+        with torch.no_grad():
+            parts |= {"d_real": real_logits.sigmoid().mean(), "d_fake": fake_logits.sigmoid().mean()}
+        if self.objective.r1:
+            penalty = r1_penalty(self.discriminator, real)
+            total = loss + self.objective.r1 / 2 * penalty
+            parts["r1"] = penalty.detach()
+        self._update(self.d_optimizer, total)
+        return parts
+
+    def generator_step(self, batch_size: int) -> dict[str, Tensor]:
+        """One update of G on so many fakes, from noise drawn anew; D stays as it is."""
+        self._train()
+        fake = self._noised(self.generator(self.noise(batch_size)))  # not detached: G learns through D
+        loss = GENERATOR_LOSSES[self.objective.generator](self.discriminator(fake))
+        self._update(self.g_optimizer, loss)
+        if self.average:
+            self._average()
+        return {"g_loss": loss.detach()}
+
+    def noise(self, n: int) -> Tensor:
+        """z [n, L] from N(0, I)."""
+        first = next(self.generator.parameters())
+        return torch.randn(n, self.generator.latent_dim, dtype=first.dtype, device=first.device)
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n generated data [n, D], by the moving average if there is one, in eval mode.
+
+        Args:
+            generator: torch's source of random numbers on the CPU; the global one if None.
+        """
+        check_sizes(n=n)
+        net = self.averaged
+        first, training = next(net.parameters()), net.training
+        z = torch.randn(n, self.generator.latent_dim, generator=generator, dtype=first.dtype)
+        fake = net.eval()(z.to(first.device))
+        net.train(training)
+        return fake
+
+    def _train(self) -> None:
+        self.generator.train()  # a callback may have left them in eval mode
+        self.discriminator.train()
+
+    def _noised(self, x: Tensor) -> Tensor:
+        return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
+
+    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        """One step of one player. `inputs` keeps the gradient from the other's weights, and saves computing it."""
+        mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=mine)
+        optimizer.step()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """a ← a + (w − a)·(1 − β)/(1 − β^t): the exponential mean of w₁ … w_t with weights that add up to 1."""
+        self.averaged_steps += 1
+        share = (1 - self.average) / (1 - self.average**self.averaged_steps)
+        now = self.generator.state_dict()
+        for name, mean in self.averaged.state_dict().items():  # with batch norm's running statistics
+            if mean.is_floating_point():
+                mean.lerp_(now[name], share)
+            else:
+                mean.copy_(now[name])
+
+    @property
+    def lr(self) -> float:
+        return self.g_optimizer.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for optimizer in (self.g_optimizer, self.d_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = value
+
+    def _parts(self) -> dict:
+        parts = {"generator": self.generator, "discriminator": self.discriminator}
+        parts |= {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
+        return parts | ({"averaged": self.averaged} if self.average else {})
+
+    def state_dict(self) -> dict:
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        return state | {"averaged_steps": self.averaged_steps}
+
+    def load_state_dict(self, state: dict) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.averaged_steps = state["averaged_steps"]
+
+
+@torch.no_grad()
+def _check_players(generator: nn.Module, discriminator: nn.Module) -> None:
+    """Raise InputError unless D takes what G makes and gives logits [B, 1]. Both are tried, in eval mode."""
+    if not hasattr(generator, "latent_dim"):
+        raise InputError(
+            f"{type(generator).__name__} does not say how long its z is: set its attribute latent_dim, such as to 100."
+        )
+    modes = [
+        (module, module.training) for player in (generator, discriminator) for module in player.modules()
+    ]
+    generator.eval(), discriminator.eval()
+    try:
+        first, source = next(generator.parameters()), torch.Generator().manual_seed(0)
+        z = torch.randn(2, generator.latent_dim, generator=source, dtype=first.dtype)
+        made = generator(z.to(first.device))
+        # Far out, logits are large; a sigmoid, wherever it hides, stays between 0 and 1.
+        far = 1000 * torch.randn(64, *made.shape[1:], generator=source, dtype=made.dtype).to(made.device)
+        try:
+            logits = discriminator(far)
+        except (RuntimeError, InputError) as error:
+            raise InputError(
+                f"The generator makes data [B, {', '.join(map(str, made.shape[1:]))}], which the discriminator does "
+                f"not take ({str(error).rstrip('.')}). Give both the same img_dim."
+            ) from None
+    finally:
+        for module, training in modes:
+            module.training = training
+    if logits.shape != (64, 1):
+        raise InputError(
+            f"The discriminator must give one logit an image, [64, 1] for 64 images; it gives {list(logits.shape)}."
+        )
+    low, high = logits.min(), logits.max()
+    if isinstance(last_module(discriminator), nn.Sigmoid) or (0 <= low < high <= 1):
+        raise InputError(
+            "The discriminator ends in a sigmoid, but the losses take logits: its loss could never fall below "
+            "1.006. Leave the sigmoid away; discriminator(x).sigmoid() is the probability."
+        )
