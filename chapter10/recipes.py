@@ -220,6 +220,18 @@ def about(name: str) -> dict[str, Any]:
     return _stored(name)[1]
 
 
+def judge(name: str) -> metrics.Judge:
+    """A stored classifier, with its name and accuracy, to measure images with. Raises as `load`.
+
+    Args:
+        name: its recipe, such as "classifier-mnist".
+    """
+    if get(name).build is not Classifier:
+        classifiers = ", ".join(other for other, recipe in RECIPES.items() if recipe.build is Classifier)
+        raise InputError(f"{name!r} is no classifier. There are: {classifiers}.")
+    return metrics.Judge(load(name), name, about(name)["scores"]["accuracy"])
+
+
 def _stored(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     path = weights_path(get(name).name)
     if not path.exists():

@@ -1,15 +1,61 @@
 """How good a model is: likelihood, what a classifier thinks of its images, samples beside real ones, modes."""
 
-from chapter10.metrics.classes import Confidence, accuracy, confidence, variety
+from chapter10.metrics.blur import Sharpness, sharpness, spatial_frequency
+from chapter10.metrics.classes import (
+    ClassHistogram,
+    Confidence,
+    accuracy,
+    class_histogram,
+    confidence,
+    variety,
+)
+from chapter10.metrics.frechet import (
+    FrechetClassifierDistance,
+    frechet_classifier_distance,
+    frechet_distance,
+    frechet_of_features,
+)
+from chapter10.metrics.judge import Judge
 from chapter10.metrics.likelihood import MeanELBO, active_units, iwae_bound, mean_elbo
+from chapter10.metrics.memorisation import Nearest, NearestTraining, nearest, nearest_training
+from chapter10.metrics.modes import ModeCoverage, mode_coverage, perfect_share
+from chapter10.metrics.neighbours import (
+    NeighbourScores,
+    PrecisionRecall,
+    expected_coverage,
+    neighbour_scores,
+    precision_recall,
+)
 
 __all__ = [
+    "ClassHistogram",
     "Confidence",
+    "FrechetClassifierDistance",
+    "Judge",
     "MeanELBO",
+    "ModeCoverage",
+    "Nearest",
+    "NearestTraining",
+    "NeighbourScores",
+    "PrecisionRecall",
+    "Sharpness",
     "accuracy",
     "active_units",
+    "class_histogram",
     "confidence",
+    "expected_coverage",
+    "frechet_classifier_distance",
+    "frechet_distance",
+    "frechet_of_features",
     "iwae_bound",
     "mean_elbo",
+    "mode_coverage",
+    "nearest",
+    "nearest_training",
+    "neighbour_scores",
+    "perfect_share",
+    "precision_recall",
+    "sharpness",
+    "spatial_frequency",
     "variety",
 ]

@@ -1,12 +1,16 @@
 """What a classifier takes images for: how sure it is, how often it is right, and which classes there are."""
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from chapter10.data import check_unit
+from chapter10.errors import InputError
 from chapter10.nets import in_chunks
+
+PER_CLASS = 10  # labels, at least: of equal classes a given one is then missing in 1 of 20,000 cases
 
 
 class Confidence(NamedTuple):
@@ -33,3 +37,53 @@ def variety(labels: Tensor, classes: int = 10) -> float:
     """How many different classes there are among the labels [N], effectively: e to their entropy, from 1 to `classes`."""
     share = torch.bincount(labels, minlength=classes).double() / max(1, len(labels))
     return torch.special.entr(share).sum().exp().item()
+
+
+class ClassHistogram(NamedTuple):
+    """How often each class is seen.
+
+    Attributes:
+        counts: of each class. missing: classes with none.
+        kl: KL divergence of the shares from equal ones, in nats: 0 if all classes are as frequent, log(classes) if there
+            is only one. floor: its mean for equal classes and that many labels, (classes − 1) / (2 N), to first order.
+        largest: the most frequent class. largest_share: its share of all labels.
+    """
+
+    counts: tuple[int, ...]
+    missing: tuple[int, ...]
+    kl: float
+    floor: float
+    largest: int
+    largest_share: float
+
+    def __repr__(self) -> str:
+        classes = len(self.counts)
+        gone = f"; missing: {', '.join(map(str, self.missing))}" if self.missing else ""
+        return (
+            f"{classes - len(self.missing)} of {classes} classes among {sum(self.counts):,} labels{gone}; the largest is "
+            f"{self.largest} with {100 * self.largest_share:.1f} %; KL to equal shares {self.kl:.3g} nats (equal classes "
+            f"score {self.floor:.2g})"
+        )
+
+
+def class_histogram(labels: Tensor, classes: int = 10) -> ClassHistogram:
+    """Count the labels [N] that a classifier gives, as `Judge.labels` has them; N at least 10 for each class."""
+    if labels.ndim != 1 or labels.is_floating_point() or labels.dtype == torch.bool:
+        raise InputError(f"Labels are whole numbers [N], found {labels.dtype} {list(labels.shape)}.")
+    if len(labels) < PER_CLASS * classes:
+        raise InputError(
+            f"{len(labels):,} labels are too few to look for {classes} classes: give at least {PER_CLASS * classes:,}."
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(
+            f"Labels of {classes} classes go from 0 to {classes - 1}, found {labels.min()} to {labels.max()}."
+        )
+    counts = torch.bincount(labels, minlength=classes)
+    return ClassHistogram(
+        counts=tuple(counts.tolist()),
+        missing=tuple((counts == 0).nonzero().flatten().tolist()),
+        kl=max(0.0, math.log(classes) - math.log(variety(labels, classes))),
+        floor=(classes - 1) / (2 * len(labels)),
+        largest=int(counts.argmax()),
+        largest_share=counts.max().item() / len(labels),
+    )
