@@ -3,8 +3,12 @@
 - `evidence`: log p(x), posterior and ELBO of a linear-Gaussian model; log p(x) of any decoder with two latent
   dimensions.
 - `estimators`: mean and variance of the pathwise and the score-function gradient.
+- `game`: the best discriminator between two known densities, the value of the game, the gradients that a generator
+  gets from it, and the Wasserstein distance on a line.
+- `dirac`: the Dirac-GAN, which shows whether a way of training settles.
 """
 
+from chapter10.exact.dirac import DiracGAN, Trajectory
 from chapter10.exact.estimators import (
     best_baseline,
     pathwise_gradients,
@@ -25,22 +29,58 @@ from chapter10.exact.evidence import (
     gaussian_kl_full,
     posterior_on_grid,
 )
+from chapter10.exact.game import (
+    BestDiscriminator,
+    GeneratorGradients,
+    best_discriminator,
+    best_value,
+    generator_gradients,
+    grid_points,
+    grid_weights,
+    jensen_shannon,
+    jensen_shannon_gradient,
+    kl_divergence,
+    minimax_slope,
+    non_saturating_slope,
+    value,
+    values_and_slopes,
+    wasserstein_1d,
+    wasserstein_1d_density,
+)
 
 __all__ = [
     "MASS_DEPTH",
     "MAX_HALVINGS",
+    "BestDiscriminator",
     "BestELBO",
     "Decoder",
+    "DiracGAN",
+    "GeneratorGradients",
     "LinearGaussian",
     "LogLikelihood",
     "Quadrature",
+    "Trajectory",
     "best_baseline",
+    "best_discriminator",
+    "best_value",
     "evidence_by_quadrature",
     "gaussian_kl_full",
+    "generator_gradients",
+    "grid_points",
+    "grid_weights",
+    "jensen_shannon",
+    "jensen_shannon_gradient",
+    "kl_divergence",
+    "minimax_slope",
+    "non_saturating_slope",
     "pathwise_gradients",
     "pathwise_variance",
     "posterior_on_grid",
     "score_function_gradients",
     "score_function_variance",
     "true_gradient",
+    "value",
+    "values_and_slopes",
+    "wasserstein_1d",
+    "wasserstein_1d_density",
 ]
