@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chapter10 import backprop
 from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.nets import ACTIVATIONS, check_sizes, mlp
@@ -108,6 +109,54 @@ def elbo(model: "VAE", x: Tensor, beta: float = 1.0, likelihood: str = "bernoull
     logits = model.decode(model.reparameterize(mu, log_var))
     reconstruction = LIKELIHOODS[likelihood](logits, x)
     kl = gaussian_kl(mu, log_var)
+    return ELBO(reconstruction - beta * kl, reconstruction, kl)
+
+
+def by_hand(model: "VAE", x: Tensor) -> bool:
+    """Whether `elbo_gradients` can take this model and this batch: a `VAE` as it is, in float32 on the CPU."""
+    return (
+        type(model) is VAE
+        and x.device.type == "cpu"
+        and x.dtype == model.fc_mu.weight.dtype == torch.float32
+        and all(p.requires_grad for p in model.parameters())
+        and backprop.is_chain(model.encoder)
+        and backprop.is_chain(model.decoder)
+    )
+
+
+@torch.no_grad()
+def elbo_gradients(model: "VAE", x: Tensor, beta: float = 1.0, eps: Tensor | None = None) -> ELBO:
+    """`elbo` of Bernoulli pixels averaged over the batch, and its descent written by hand (section 10.2.4).
+
+    The gradient of −(reconstruction − β·kl) is left in each parameter's `.grad`, as `(-elbo(...).value.mean()).backward()`
+    would after `zero_grad`; without autograd's graph a step takes a sixth less time or better.
+
+    Args:
+        model: as `by_hand` says; x: [B, D] in [0, 1]; eps: the noise [B, L], drawn anew if None.
+    Returns:
+        the three values as means over the batch: scalars.
+    Raises:
+        InputError: for x of another shape or range.
+    """
+    check_unit(_as_rows(x, model.input_dim))
+    encoded = backprop.forward(model.encoder, x)
+    h = encoded[-1]
+    mu, log_var = model.fc_mu(h), model.fc_var(h)
+    eps = torch.randn_like(mu) if eps is None else eps
+    noise = torch.exp(0.5 * log_var) * eps  # σ·ε
+    decoded = backprop.forward(model.decoder, mu + noise)
+    logits = decoded[-1]
+    # Σ x·l − log(1 + e^l), with the first sum as one product of two long rows
+    reconstruction = (torch.dot(x.flatten(), logits.flatten()) - F.softplus(logits).sum()) / len(x)
+    kl = gaussian_kl(mu, log_var).mean()
+
+    # Backwards. Of softplus(l) − x·l in l: sigmoid(l) − x.
+    grad_z = backprop.backward(model.decoder, decoded, logits.sigmoid_().sub_(x).div_(len(x)))
+    # z = μ + σ·ε: dz/dμ = 1 and dz/dlog σ² = σ·ε/2. The KL adds μ and (σ² − 1)/2.
+    grad_mu = grad_z + mu * (beta / len(x))
+    grad_log_var = 0.5 * (grad_z * noise + torch.expm1(log_var) * (beta / len(x)))
+    grad_h = backprop.backward([model.fc_mu], [h], grad_mu) + backprop.backward([model.fc_var], [h], grad_log_var)
+    backprop.backward(model.encoder, encoded, grad_h, to_input=False)
     return ELBO(reconstruction - beta * kl, reconstruction, kl)
 
 
@@ -243,9 +292,13 @@ class VAETraining(_Training):
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One update on x [B, D]; minus the objective and its two parts, averaged over the batch, in nats."""
-        bound = elbo(self.model, x, self.beta, self.likelihood)
-        value, reconstruction, kl = torch.stack(bound).mean(1)
-        self.update(-value)
+        if self.likelihood == "bernoulli" and by_hand(self.model, x):
+            value, reconstruction, kl = elbo_gradients(self.model, x, self.beta)
+            self.optimizer.step()
+        else:
+            bound = elbo(self.model, x, self.beta, self.likelihood)
+            value, reconstruction, kl = torch.stack(bound).mean(1)
+            self.update(-value)
         return {"loss": -value.detach(), "reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
 
