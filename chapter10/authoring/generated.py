@@ -26,6 +26,12 @@ CONTENTS = {
         "10.2.5, 10.2.6",
         "Train it on real digits: reconstruct, sample, interpolate; how good is it, in nats?",
     ),
+    "05_minimax_game": (
+        "10.3.1, 10.3.2",
+        "What does the best discriminator look like? What is being minimised? Does the game settle?",
+    ),
+    "06_gan": ("10.3.3", "Train it; watch it collapse, oscillate, recover; how do I tell?"),
+    "07_vae_or_gan": ("10.4", "The chapter's table, row by row, measured"),
 }
 
 LINKS = re.compile(r"^\[Open in Colab\]\(.*$", re.M)
