@@ -4,7 +4,16 @@ on the slope: Gulrajani et al. 2017, Improved training of Wasserstein GANs.
 
 The data is the point 0, the generator the point theta, and the discriminator's logit is psi x, high for real as
 everywhere in this package (the paper's psi is ours times -1). All that training can reach is the equilibrium
-theta = psi = 0; the question is whether it does. All numbers are float64. S steps.
+theta = psi = 0; the question is whether it does. Linearised there, `eigenvalues` and `modulus` answer; where they say
+neither yes nor no, what is beyond the linear part decides (derived here, and held by the tests):
+
+- In continuous time the minimax game goes round in circles, theta^2 + psi^2 constant. The non-saturating one creeps
+  in, 1/radius^2 growing by 1/8 in a unit of time; simultaneous steps h outweigh that below a radius of sqrt(2 h).
+- A critic with a gradient penalty of small weight goes round at a radius of 4/pi. From a weight of 1/sqrt(d_steps) up
+  it creeps, from one side, to theta = +-2 weight, where psi = 0 and the penalty holds the critic against the data.
+- A clipped critic goes round just within the clip.
+
+All numbers are float64. S steps.
 """
 
 import cmath

@@ -52,6 +52,7 @@ def values_and_slopes(function: Callable[[Tensor], Tensor], points: Tensor) -> t
     Points are [P] on a line, and [..., D] in D dimensions, which the function gets as [N, D]. The values have the
     shape [P] or [...], the slopes that of the points. Each value must depend on its own point alone.
     """
+    _check_any_shape("points", points)
     flat = (points if points.ndim == 1 else points.flatten(0, -2)).detach().clone().requires_grad_()
     with torch.enable_grad():
         values = function(flat)
@@ -84,7 +85,7 @@ def best_discriminator(log_p: Tensor, log_q: Tensor) -> BestDiscriminator:
 
     Where both are exactly zero (-inf), the game does not see D, and it is 1/2.
     """
-    check_tensor("log_p", log_p, tuple("P" * log_p.ndim))
+    _check_any_shape("log_p", log_p)
     check_tensor("log_q", log_q, tuple(log_p.shape))
     for name, value in (("log_p", log_p), ("log_q", log_q)):
         _check_log(name, value)
@@ -157,7 +158,7 @@ def generator_gradients(log_q: Tensor, logits: Tensor, slope: Tensor, weights: T
     """
     log_q, weights = _densities(weights, log_q=log_q)
     check_tensor("logits", logits, tuple(weights.shape))
-    check_tensor("slope", slope, tuple(weights.shape) + ("D",) * (slope.ndim > weights.ndim))
+    _check_slope("slope", slope, weights)
     logits, slope = logits.double(), slope.double()
     if not slope.isfinite()[log_q.exp() > 0].all():
         raise InputError(
@@ -175,7 +176,7 @@ def jensen_shannon_gradient(log_p: Tensor, log_q: Tensor, score: Tensor, weights
     The density at a point then changes by -q times the score. No discriminator occurs in it.
     """
     log_p, log_q, weights = _densities(weights, log_p=log_p, log_q=log_q)
-    check_tensor("score", score, tuple(weights.shape) + ("D",) * (score.ndim > weights.ndim))
+    _check_slope("score", score, weights)
     log_middle = torch.logaddexp(log_p, log_q) - math.log(2)
     score = score.double()
     return _mean(log_q, -_beside(log_q - log_middle, score) * score, weights) / 2
@@ -230,6 +231,15 @@ def _axis_weights(name: str, axis: Tensor) -> Tensor:
     return weights
 
 
+def _check_any_shape(name: str, value: Tensor) -> None:
+    check_tensor(name, value, ("P",) * getattr(value, "ndim", 1))
+
+
+def _check_slope(name: str, slope: Tensor, weights: Tensor) -> None:
+    """One number a point, or D numbers in a last dimension."""
+    check_tensor(name, slope, tuple(weights.shape) + ("D",) * (getattr(slope, "ndim", 0) > weights.ndim))
+
+
 def _check_log(name: str, log_density: Tensor) -> None:
     bad = int((log_density.isnan() | torch.isposinf(log_density)).sum())
     if bad:
@@ -240,7 +250,7 @@ def _check_log(name: str, log_density: Tensor) -> None:
 
 def _densities(weights: Tensor, **logs: Tensor) -> tuple[Tensor, ...]:
     """The log densities and the weights in float64, after a look at shapes and at each density's mass."""
-    check_tensor("weights", weights, tuple("P" * getattr(weights, "ndim", 1)))
+    _check_any_shape("weights", weights)
     if not (weights.isfinite() & (weights >= 0)).all():
         raise InputError(
             "weights must be finite and from 0 up: exact.grid_weights gives them for an axis or two."
