@@ -120,6 +120,17 @@ def test_what_is_no_covariance_is_refused(change, message):
         frechet_distance(ZERO, change(covariance(4)), ZERO, covariance(4))
 
 
+def test_a_little_off_is_refused_too():
+    """In float64 rounding leaves nothing like 1e-9."""
+    cov = torch.tensor([4.0, 1.0, 1.0, -1e-9], dtype=torch.float64).diag()
+    with pytest.raises(InputError, match="smallest eigenvalue is -1e-09"):
+        frechet_distance(ZERO, cov, ZERO, covariance(4))
+    tilted = covariance(4)
+    tilted[0, 1] += 1e-9
+    with pytest.raises(InputError, match="differ by up to 1e-09"):
+        frechet_distance(ZERO, tilted, ZERO, covariance(4))
+
+
 @pytest.mark.parametrize(
     ("mean", "message"),
     [

@@ -163,14 +163,13 @@ def test_the_nearest_is_the_nearest(monkeypatch, rows, columns):
     assert torch.equal(few.index, table[:, :2].argmin(1))
 
 
-def test_copies_are_found_among_images_a_grey_level_away():
-    training = uniform(1, 784).mul(255).round().repeat(400, 1)
-    training[torch.arange(400), torch.arange(400)] += (
-        1  # 400 images that differ from each other in two pixels
-    )
-    training = (training / 256).double()
-    found = nearest(training[[5, 399, 0]], training)
-    assert found.index.tolist() == [5, 399, 0] and found.distance.tolist() == [0, 0, 0]
+def test_copies_are_found_beside_images_a_grey_level_away():
+    """Four versions of each image, one grey level in one pixel apart: less than the table's rounding."""
+    training = uniform(100, 784).mul(250).round().repeat_interleave(4, 0)
+    training[torch.arange(400), torch.arange(400)] += 1
+    training /= 255
+    found = nearest(training, training)
+    assert torch.equal(found.index, torch.arange(400)) and found.distance.max() == 0
 
 
 def test_copies_are_exposed():

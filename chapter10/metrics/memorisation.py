@@ -9,7 +9,7 @@ from chapter10.data import check_unit
 from chapter10.errors import InputError
 
 ROWS, COLUMNS = 500, 10_000  # of the table of distances at a time: 20 MB
-CANDIDATES = 4  # by a rounded distance, from which the exact one chooses
+CANDIDATES = 4  # the nearest but for rounding (about 0.01 in float32); the exact distance decides
 
 
 class NearestTraining(NamedTuple):
