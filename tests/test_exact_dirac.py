@@ -135,8 +135,8 @@ def test_the_minimax_flow_goes_round_in_circles_in_4_pi():
 
 def test_the_non_saturating_flow_creeps_in():
     # d(radius^2)/dt = -2 u tanh(u/2) with u = theta psi, on average over a turn -radius^4/8.
-    radius = DiracGAN("non-saturating").trajectory(0.2, 0.0, 4 * math.pi / 40, 40 * 100, "flow").radius
-    near((1 / radius[-1] ** 2 - 1 / radius[0] ** 2) / (400 * math.pi), 1 / 8, atol=1e-3)
+    radius = DiracGAN("non-saturating").trajectory(0.2, 0.0, 4 * math.pi / 30, 30 * 40, "flow").radius
+    near((1 / radius[-1] ** 2 - 1 / radius[0] ** 2) / (160 * math.pi), 1 / 8, atol=1e-3)
     assert (radius.diff() <= 1e-12).all()
 
 
@@ -271,7 +271,7 @@ def test_a_critic_without_bounds_turns_and_grows():
     near(path.radius, math.sqrt(1.01) ** torch.arange(101.0).double(), atol=1e-12, rtol=1e-12)
 
 
-@pytest.mark.parametrize("d_steps", [1, 5, 25])
+@pytest.mark.parametrize("d_steps", [1, 5, 10])
 def test_clipping_bounds_the_critic_and_settles_nothing(d_steps):
     clip = 0.5
     gan = DiracGAN("wasserstein", clip=clip)

@@ -29,10 +29,8 @@ from chapter10.errors import InputError
 
 OBJECTIVES = ("minimax", "non-saturating", "wasserstein")
 SCHEMES = ("simultaneous", "alternating", "flow")
-NOISE_REACH, NOISE_POINTS = (
-    10.0,
-    401,
-)  # of the grid that instance noise is summed over, in standard deviations
+NOISE_REACH = 10.0  # of the grid that instance noise is summed over, in standard deviations
+NOISE_POINTS = 401
 
 Number = float | Tensor
 
@@ -164,7 +162,7 @@ class DiracGAN:
 
         Where nothing damps, "simultaneous" gives sqrt(1 + h^2/4), above 1 for every h. "alternating" gives exactly 1
         for h <= 4/sqrt(d_steps), and more beyond; at that h itself the radius grows like the number of rounds. For a
-        critic both hold with 2 h in place of h. With R1 of gamma <= 1 "simultaneous" settles for h < 4 gamma.
+        critic both hold with 2 h in place of h. With R1 of gamma <= 1 (no critic) "simultaneous" settles for h < 4 gamma.
         """
         return float(self.update_eigenvalues(h, scheme, d_steps).abs().max())
 
