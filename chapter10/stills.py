@@ -50,11 +50,13 @@ class Still:
 
     def curve(
         self, x: Any, y: Any, color: str, width: float, *, dash: tuple[float, float] | None = None,
-        fill_to: float | None = None, clip: Sequence[float] | None = None, alpha: float = 1,
+        fill_to: float | None = None, clip: Sequence[float] | None = None, alpha: float = 1, over: bool = False,
     ) -> None:  # fmt: skip
         style: Any = (0, tuple(v / width for v in dash)) if dash else "-"
         for line in self.ax.plot(x, y, color=color, lw=width * 0.72, ls=style, alpha=alpha):
             self._clip(line, clip)
+            if over:  # the dots
+                line.set_zorder(4)
         if fill_to is not None:
             self._clip(self.ax.fill_between(x, y, fill_to, color=color, alpha=0.16, lw=0), clip)
 

@@ -152,6 +152,8 @@ const network = d => {
     return out;
   };
 };
+
+// == decoder walk lab
 // A small picture of h×w values, scaled up with hard pixels.
 const painter = (h, w) => {
   const c = make('canvas', {width: w, height: h}), g = c.getContext('2d', {willReadFrequently: true});
@@ -166,6 +168,8 @@ const painter = (h, w) => {
     to.drawImage(c, x, y, w * k, h * k);
   };
 };
+
+// == decoder walk
 const grey = v => { const t = Math.round(255 * clamp(v, 0, 1)); return [t, t, t]; };
 
 // == decoder

@@ -9,6 +9,7 @@ from chapter10.int8 import layers_of, quantise
 from chapter10.live.decoders import decoder_figure, walk_figure
 from chapter10.live.densities import elbo_figure, reparameterization_figure
 from chapter10.live.frames import frames_figure
+from chapter10.live.lab import gan_lab
 from chapter10.live.page import LiveFigure
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "decoder_figure",
     "elbo_figure",
     "frames_figure",
+    "gan_lab",
     "layers_of",
     "quantise",
     "reparameterization_figure",
