@@ -63,22 +63,53 @@ def _dcgan_init(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
+class Maps(nn.Module):
+    """Rows [B, H·H·C], the C channels of a place side by side, as maps [B, C, H, H].
+
+    In memory the channels stay last, which what follows takes over: convolutions on a CPU are faster so. (Weights stay in
+    the usual order: a fused Adam mixes up its moments if they come back from a file in another order than the weights.)
+    """
+
+    def __init__(self, channels: int, size: int):
+        super().__init__()
+        self.channels, self.size = channels, size
+
+    def forward(self, x: Tensor) -> Tensor:
+        grid = x.unflatten(1, (self.size, self.size, self.channels))  # (B, H, H, C)
+        return grid.permute(0, 3, 1, 2)  # -> (B, C, H, H)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, {self.size}"
+
+
+class Rows(nn.Module):
+    """Maps [B, C, H, H] as rows [B, H·H·C]: the way back of `Maps`, for which nothing moves in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
 class ConvGenerator(nn.Module):
-    """A small DCGAN's generator (Radford, Metz and Chintala 2016): z [B, L] -> images [B, 784] in [−1, 1]."""
+    """A small DCGAN's generator (Radford, Metz and Chintala 2016): z [B, L] -> images [B, 784] in [−1, 1].
+
+    Its last layer makes the 2×2 pixels of each place by a convolution and puts them apart (Shi et al. 2016): on a CPU
+    that takes less time than a transposed convolution to one channel.
+    """
 
     def __init__(self, latent_dim: int = 64, width: int = 16):
         super().__init__()
         check_sizes(latent_dim=latent_dim, width=width)
         self.latent_dim = latent_dim
         self.model = nn.Sequential(
-            nn.Linear(latent_dim, 2 * width * 49, bias=False),
-            nn.Unflatten(1, (2 * width, 7, 7)),  # (B, 98w) -> (B, 2w, 7, 7)
+            nn.Linear(latent_dim, 49 * 2 * width, bias=False),
+            Maps(2 * width, 7),  # (B, 98w) -> (B, 2w, 7, 7)
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),  # -> (B, w, 14, 14)
             nn.BatchNorm2d(width),
             nn.ReLU(),
-            nn.ConvTranspose2d(width, 1, 4, stride=2, padding=1),  # -> (B, 1, 28, 28)
+            nn.Conv2d(width, 4, 3, padding=1),  # -> (B, 4, 14, 14)
+            nn.PixelShuffle(2),  # -> (B, 1, 28, 28)
             nn.Flatten(),  # -> (B, 784)
             nn.Tanh(),
         )
@@ -96,14 +127,14 @@ class ConvDiscriminator(nn.Module):
         check_sizes(width=width)
         self.img_dim = 784
         self.model = nn.Sequential(
-            nn.Unflatten(1, (1, 28, 28)),
-            nn.Conv2d(1, width, 4, stride=2, padding=1),  # (B, 1, 28, 28) -> (B, w, 14, 14)
+            Maps(1, 28),  # (B, 784) -> (B, 1, 28, 28)
+            nn.Conv2d(1, width, 4, stride=2, padding=1),  # -> (B, w, 14, 14)
             nn.LeakyReLU(0.2),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=not batch_norm),  # -> (B, 2w, 7, 7)
             *([nn.BatchNorm2d(2 * width)] if batch_norm else []),
             nn.LeakyReLU(0.2),
-            nn.Flatten(),  # -> (B, 98w)
-            nn.Linear(2 * width * 49, 1),
+            Rows(),  # -> (B, 98w)
+            nn.Linear(49 * 2 * width, 1),
         )
         self.apply(_dcgan_init)
 
