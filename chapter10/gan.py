@@ -5,6 +5,8 @@ et al. 2017; R1: Mescheder, Geiger and Nowozin 2018. The mathematics are pure fu
 nats; the classes hold parameters. B images, D pixels, L latent dimensions. Images lie in [−1, 1], as tanh gives them.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chapter10.backprop import Chain
 from chapter10.data import check_signed
 from chapter10.errors import InputError
 from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, last_module, mlp
@@ -105,7 +108,7 @@ class Generator(nn.Module):
         super().__init__()
         check_sizes(latent_dim=latent_dim, img_dim=img_dim)
         self.latent_dim, self.img_dim = latent_dim, img_dim
-        self.model = nn.Sequential(*mlp([latent_dim, 256, 512, img_dim]), nn.Tanh())
+        self.model = Chain(*mlp([latent_dim, 256, 512, img_dim]), nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
         return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
@@ -121,7 +124,7 @@ class Discriminator(nn.Module):
         super().__init__()
         check_sizes(img_dim=img_dim)
         self.img_dim = img_dim
-        self.model = nn.Sequential(
+        self.model = Chain(
             nn.Linear(img_dim, 512), nn.LeakyReLU(0.2), Dropout(0.3),
             nn.Linear(512, 256), nn.LeakyReLU(0.2), Dropout(0.3),
             nn.Linear(256, 1),
@@ -153,7 +156,7 @@ class MixtureGenerator(nn.Module):
         check_sizes(latent_dim=latent_dim, data_dim=data_dim)
         check_sizes(hidden_dim=hidden_dim, hidden_layers=hidden_layers)
         self.latent_dim = latent_dim
-        self.model = mlp([latent_dim, *[hidden_dim] * hidden_layers, data_dim], batch_norm=batch_norm)
+        self.model = Chain(*mlp([latent_dim, *[hidden_dim] * hidden_layers, data_dim], batch_norm=batch_norm))
 
     def forward(self, z: Tensor) -> Tensor:
         return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
@@ -171,7 +174,7 @@ class MixtureDiscriminator(nn.Module):
         self.data_dim = data_dim
         sizes = [data_dim, *[hidden_dim] * hidden_layers]
         if maxout == 1:
-            self.model = mlp([*sizes, 1])
+            self.model = Chain(*mlp([*sizes, 1]))
         else:
             hidden = [Maxout(inputs, outputs, maxout) for inputs, outputs in zip(sizes, sizes[1:])]
             self.model = nn.Sequential(*hidden, nn.Linear(hidden_dim, 1))
@@ -275,7 +278,8 @@ class GANTraining:
         """One update of G on so many fakes, from noise drawn anew; D stays as it is."""
         self._train()
         fake = self._noised(self.generator(self.noise(batch_size)))  # not detached: G learns through D
-        loss = GENERATOR_LOSSES[self.objective.generator](self.discriminator(fake))
+        with _frozen(self.discriminator):  # D's step has its own gradient; here not even its cost is wanted
+            loss = GENERATOR_LOSSES[self.objective.generator](self.discriminator(fake))
         self._update(self.g_optimizer, loss)
         if self.average:
             self._average()
@@ -309,10 +313,8 @@ class GANTraining:
         return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        """One step of one player. `inputs` keeps the gradient from the other's weights, and saves computing it."""
-        mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=mine)
+        loss.backward()
         optimizer.step()
 
     @torch.no_grad()
@@ -350,6 +352,19 @@ class GANTraining:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.averaged_steps = state["averaged_steps"]
+
+
+@contextmanager
+def _frozen(player: nn.Module) -> Iterator[None]:
+    """What is computed inside gives the player's weights no gradient; it goes through them to what came before."""
+    learning = [p for p in player.parameters() if p.requires_grad]
+    try:
+        for p in learning:
+            p.requires_grad_(False)
+        yield
+    finally:
+        for p in learning:
+            p.requires_grad_(True)
 
 
 @torch.no_grad()

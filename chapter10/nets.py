@@ -44,12 +44,17 @@ class Dropout(nn.Module):
         self.p = p
         self.kept = max(1, round((1 - p) * 65536))  # of 65,536 equally likely numbers
 
-    def forward(self, x: Tensor) -> Tensor:
+    def mask(self, x: Tensor) -> Tensor | None:
+        """The factor of each unit of x, 0 or 1/k; None where nothing is dropped."""
         if not self.training or self.kept == 65536:
-            return x
+            return None
         draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device).random_(-(2**63), None)
         bits = draws.view(torch.int16)[: x.numel()].view(x.shape)  # −32,768 … 32,767
-        return x * bits.lt(self.kept - 32768).to(x.dtype).mul_(65536 / self.kept)
+        return bits.lt(self.kept - 32768).to(x.dtype).mul_(65536 / self.kept)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = self.mask(x)
+        return x if mask is None else x * mask
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
