@@ -28,7 +28,8 @@ class Maxout(nn.Module):
         self.pieces, self.linear = pieces, nn.Linear(inputs, outputs * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)  # (B, outputs, pieces) -> (B, outputs)
+        # (B, pieces, outputs) -> (B, outputs): with the outputs last in memory, the greatest is found faster
+        return self.linear(x).unflatten(1, (self.pieces, -1)).amax(1)
 
 
 class Dropout(nn.Module):
