@@ -181,21 +181,29 @@ def vae(root: str) -> dict[str, Any]:
     for row in found["curve"]:
         print(f"a minute: epoch {row['epoch']}, {row['seconds']:.0f} s, test ELBO {row['elbo']:.2f}")
     found |= start_up() | notebooks()
-    found["targets"] = _judge(found)
+    beside = ("binary_against_loader", "elbo_minute", "log_likelihood_minute", "minute_epochs")
+    found["targets"] = judge(found, TARGETS, "python -m chapter10 author run", beside)
     return found
 
 
-def _judge(found: dict[str, Any]) -> dict[str, bool]:
-    """Each target beside what was found, as a table; whether it was met."""
+def judge(
+    found: dict[str, Any], targets: dict[str, tuple[str, float]], command: str, beside: tuple[str, ...] = ()
+) -> dict[str, bool]:
+    """Each target beside what was found, as a table; whether it was met.
+
+    Args:
+        targets: name: ("at least" or "at most", limit). command: what measures those that are missing in `found`.
+        beside: what else to show.
+    """
     met = {}
     print(f"\n{'':<28}{'found':>10}{'asked':>20}")
-    for name, (kind, limit) in TARGETS.items():
+    for name, (kind, limit) in targets.items():
         if name not in found:
-            print(f"{name:<28}{'–':>10}{f'{kind} {limit:g}':>20}  not measured yet: python -m chapter10 author run")
+            print(f"{name:<28}{'–':>10}{f'{kind} {limit:g}':>20}  not measured yet: {command}")
             continue
         met[name] = found[name] >= limit if kind == "at least" else found[name] <= limit
         print(f"{name:<28}{found[name]:>10.2f}{f'{kind} {limit:g}':>20}  {'met' if met[name] else 'NOT MET'}")
-    for name in ("binary_against_loader", "elbo_minute", "log_likelihood_minute", "minute_epochs"):
+    for name in beside:
         print(f"{name:<28}{found[name]:>10.2f}")
     print("on", found["machine"]["processor"], "·", found["threads"], "threads")
     return met

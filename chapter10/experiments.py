@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from importlib.resources import files
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from chapter10 import data, metrics, recipes
+from chapter10 import data, metrics, mixtures, recipes
 from chapter10.errors import DataError, InputError
 from chapter10.files import write_atomic
 from chapter10.training import fit, warmup_cosine
@@ -168,7 +168,16 @@ def latent_space(name: str, seed: int) -> list[dict[str, Any]]:
     return [row | {"real_digits": real} for row in rows]
 
 
-EXPERIMENTS: dict[str, Callable[[str, int], list[dict[str, Any]]]] = {"latent-space": latent_space}
+# name: what runs for one of its subjects and one seed, and its subjects
+EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequence[str]]] = {
+    "latent-space": (latent_space, recipes.SETS),
+    "mixtures": (mixtures.mixtures, tuple(mixtures.MIXTURES)),
+}
+
+
+def names() -> list[str]:
+    """What `measure` takes: experiment and subject, such as "latent-space-mnist" or "mixtures-ring"."""
+    return [f"{experiment}-{subject}" for experiment, (_, subjects) in EXPERIMENTS.items() for subject in subjects]
 
 
 def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -179,17 +188,16 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
     Raises:
         InputError: for a name, a number of seeds or of workers that there isn't.
     """
-    experiment, _, images = name.rpartition("-")
-    if experiment not in EXPERIMENTS or images not in recipes.SETS:
-        known = ", ".join(f"{e}-{s}" for e in EXPERIMENTS for s in recipes.SETS)
-        raise InputError(f"There is no measurement {name!r}. There are: {known}.")
+    experiment, _, subject = name.rpartition("-")
+    if name not in names():
+        raise InputError(f"There is no measurement {name!r}. There are: {', '.join(names())}.")
     if seeds < 1 or workers < 1:
         raise InputError(f"{seeds} seeds and {workers} workers were asked for; give 1 or more of each.")
     started = time.perf_counter()
     rows: list[dict[str, Any]] = []
     spawn = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads in an unknown state
     with ProcessPoolExecutor(workers, spawn, torch.set_num_threads, (1,)) as pool:
-        for found in pool.map(EXPERIMENTS[experiment], [images] * seeds, range(seeds)):
+        for found in pool.map(EXPERIMENTS[experiment][0], [subject] * seeds, range(seeds)):
             rows += found
             print(f"Seed {found[0]['seed']} of {seeds}: {time.perf_counter() - started:.0f} s.", flush=True)
     result = {
@@ -201,4 +209,6 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
         "rows": rows,
     }
     save_result(name, result, out)
+    if experiment == "mixtures":
+        print(mixtures.table(rows))
     return result

@@ -9,7 +9,14 @@ from torch import nn
 
 from chapter10 import data, gan
 from chapter10.errors import InputError, TrainingError
-from chapter10.gan import Discriminator, GANTraining, Generator, MixtureDiscriminator, MixtureGenerator, Objective
+from chapter10.gan import (
+    Discriminator,
+    GANTraining,
+    Generator,
+    MixtureDiscriminator,
+    MixtureGenerator,
+    Objective,
+)
 from chapter10.nets import ConvDiscriminator, ConvGenerator, Dropout, Maxout
 from chapter10.training import fit
 
