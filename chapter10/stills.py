@@ -15,6 +15,14 @@ def minus(v: float, digits: int = 2) -> str:
     return f"{float(v) + 0.0:.{digits}f}".replace("-", "−")
 
 
+def short(v: float) -> str:
+    """Two digits, or one and a power of ten where those would be lost."""
+    if not 0 < abs(v) < 0.01:
+        return minus(v)
+    digits, power = f"{v:.1e}".split("e")
+    return f"{digits}e{int(power)}".replace("-", "−")
+
+
 class Still:
     """The still picture, drawn in the same coordinates as the canvas: CSS pixels, y downwards."""
 
@@ -80,6 +88,16 @@ class Still:
             np.clip(pixels, 0, 1), cmap="gray", vmin=0, vmax=1, extent=(x, x + w, y + h, y), aspect="auto", clip_on=False,
             interpolation="bilinear" if smooth else "nearest",
         )  # fmt: skip
+
+    def arrow(
+        self, x: float, y: float, length: float, a: float, b: float, color: str, width: float, *, head: float = 5,
+        clip: Sequence[float],
+    ) -> None:  # fmt: skip
+        """From (x, y) along the unit vector (a, b), over dots."""
+        u, v, e = x + length * a, y + length * b, min(head, length / 2)
+        self.curve([x, u], [y, v], color, width, clip=clip, over=True)
+        xs = [u - e * (a + b / 2), u, u - e * (a - b / 2)]
+        self.curve(xs, [v - e * (b - a / 2), v, v - e * (b + a / 2)], color, width, clip=clip, over=True)
 
     def axis(self, ticks: Any, at: Any, y: float, x0: float, x1: float) -> None:
         self.curve([x0, x1], [y, y], INK, 1)

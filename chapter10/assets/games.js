@@ -1,5 +1,108 @@
 // The adversarial games: further parts of the script in live.js, cut and joined as it says.
 
+// == game lab
+const sigmoid = a => 1 / (1 + Math.exp(-a)), softplus = a => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
+const short = v => v && Math.abs(v) < .01 ? v.toExponential(1).replace(/-/g, '−') : fmt(v);
+// An arrow of l pixels along the unit vector (a, b).
+const arrow = (g, x, y, l, a, b, o) => {
+  const u = x + l * a, v = y + l * b, e = Math.min(o.head || 5, l / 2);
+  path(g, [[x, y], [u, v]], o);
+  path(g, [[u - e * (a + .5 * b), v - e * (b - .5 * a)], [u, v], [u - e * (a - .5 * b), v - e * (b + .5 * a)]], o);
+};
+
+// == game
+// ---- the game on a line: all integrals by the trapezoid rule, as chapter10/exact/game.py does them
+KINDS.game = (d, ui) => {
+  const A = ui.panel(520, 340, data.alt), B = ui.panel(268, 340, 'JSD and Wasserstein distance over the shift of the generator');
+  const sl = (label, l, value) => ui.slider({label, min: l[0], max: l[1], step: .01, value});
+  const shift = sl('shift of q', d.limits.shift, d.shift), width = sl('width of q', d.limits.width, d.width), power = sl('strength of D', d.limits.strength, d.strength);
+  const bar = ui.buttons(), table = ui.read('table');
+  const to = (a, b, c) => { shift.set(a); width.set(b); power.set(c); ui.request(); };
+  ui.button(bar, 'The best D: strength 1', () => to(shift.value, width.value, 1));
+  if (d.means.length < 2) ui.button(bar, 'Set q = p', () => to(d.means[0], d.std, power.value));
+  ui.button(bar, 'Back to the start', () => to(d.shift, d.width, d.strength));
+  const n = d.points, xs = range(-d.reach, d.reach, n), step = xs[1] - xs[0], [lo, hi] = d.limits.shift;
+  const logBell = (x, m, s) => -.5 * ((x - m) / s) ** 2 - Math.log(s) - .5 * Math.log(TAU);
+  // log p and its slope
+  const known = xs.map(x => {
+    const t = d.means.map(m => logBell(x, m, d.std)), top = Math.max(...t), e = t.map(v => Math.exp(v - top)), sum = e.reduce((a, b) => a + b);
+    return [top + Math.log(sum / t.length), e.reduce((a, v, j) => a + v * (d.means[j] - x), 0) / sum / d.std ** 2];
+  });
+  const integral = f => { let t = 0; for (let i = 0; i < n; i++) t += (i % (n - 1) ? 1 : .5) * f(i); return t * step; };
+  const distances = (m, s) => {
+    const lq = xs.map(x => logBell(x, m, s)), p = known.map(t => Math.exp(t[0])), q = lq.map(Math.exp);
+    const jsd = .5 * integral(i => p[i] * (Math.LN2 - softplus(lq[i] - known[i][0])) + q[i] * (Math.LN2 - softplus(known[i][0] - lq[i])));
+    let area = 0, left = 0;
+    for (let i = 1; i < n; i++) {
+      const right = left + .5 * step * (p[i] - q[i] + p[i - 1] - q[i - 1]), size = Math.abs(left) + Math.abs(right);
+      area += step * (left * right < 0 ? (left ** 2 + right ** 2) / (2 * size) : size / 2);
+      left = right;
+    }
+    return {lq, p, q, jsd: clamp(jsd, 0, Math.LN2), w: area};
+  };
+  const values = () => {
+    const m = shift.value, s = width.value, k = power.value, {lq, p, q, jsd, w} = distances(m, s);
+    const l = lq.map((v, i) => known[i][0] - v), a = l.map(v => k * v), slope = i => k * (known[i][1] + (xs[i] - m) / (s * s));
+    return {shift: m, width: s, strength: k, p, q, l, a, jsd, w, best: 2 * jsd - Math.log(4),
+      value: integral(i => -p[i] * softplus(-a[i]) - q[i] * softplus(a[i])),
+      minimax: integral(i => -q[i] * sigmoid(a[i]) * slope(i)), nonSaturating: integral(i => -q[i] * sigmoid(-a[i]) * slope(i))};
+  };
+  const cells = [['V(D, G), your D', 'JSD(p, q)'], ['−log 4 + 2·JSD, the best D', 'Wasserstein distance'], ['gradient of E log(1 − D)', 'gradient of −E log D']]
+    .map(r => r.map(t => [make('th', {scope: 'row'}, t), make('td')]));
+  table.append(make('tbody', {}, ...cells.map(r => make('tr', {}, ...r.flat()))));
+  let drawn = 0, curves;
+  const X = v => 10 + (v - lo) / (hi - lo) * 500, Y = v => 244 - v / d.top * 200, P = t => 244 - 200 * t;
+  const U = v => 34 + (v - lo) / (hi - lo) * 222, shown = xs.map((x, i) => i).filter(i => xs[i] >= lo - step && xs[i] <= hi + step);
+  const line = (g, f, o) => path(g, shown.map(i => [X(xs[i]), f(i)]), o);
+  return {
+    values: () => { const {p, q, l, a, ...v} = values(); return v; },
+    draw: () => {
+      const v = values();
+      if (drawn !== v.width) { drawn = v.width; curves = range(lo, hi, 61).map(t => [t, distances(t, drawn)]); }
+      A.show(g => {
+        [[GREEN, 'data p(x)', 10], [BLUE, 'generator q(x)', 96], ['#d55e00', 'D(x), right scale', 212]].forEach(([c, t, x]) => { box(g, [x, 12, 14, 4], c); text(g, t, x + 19, 18); });
+        if (v.strength !== 1) { path(g, [[344, 14], [358, 14]], {stroke: INK, width: 1.5, dash: [3, 3]}); text(g, 'the best: p / (p + q)', 363, 18); }
+        clipped(g, [10, 30, 500, 215], () => {
+          for (const t of [0, .5, 1]) path(g, [[10, P(t)], [510, P(t)]], {stroke: LINE});
+          for (const [f, c, fill] of [[v.p, GREEN, 'rgba(0,158,115,.16)'], [v.q, BLUE, 'rgba(0,114,178,.16)']]) {
+            path(g, [[10, 244], ...shown.map(i => [X(xs[i]), Y(f[i])]), [510, 244]], {fill});
+            line(g, i => Y(f[i]), {stroke: c, width: 2});
+          }
+          if (v.strength !== 1) line(g, i => P(sigmoid(v.l[i])), {stroke: INK, width: 1.5, dash: [3, 3]});
+          line(g, i => P(sigmoid(v.a[i])), {stroke: '#d55e00', width: 2.5});
+        });
+        [[0, '0'], [.5, '½'], [1, '1']].forEach(([t, s]) => text(g, s, 508, P(t) - 3, {size: 11, color: '#b34700', align: 'right', halo: 1}));
+        axis(g, d.ticks, X, 244, 10, 510);
+        [['push by log(1 − D), minimax', v.minimax, '#8f2d00'], ['push by −log D, non-saturating', v.nonSaturating, '#6a3d9a']].forEach(([t, s, c], i) => {
+          const y = 296 + 36 * i, x = X(v.shift), end = clamp(x - 500 / (hi - lo) * s / 2, 6, 514), l = Math.abs(end - x);
+          text(g, t + ': ' + short(-s), 10, y - 9, {color: c, bold: 1});
+          path(g, [[10, y], [510, y]], {stroke: LINE});
+          if (l) arrow(g, x, y, l, Math.sign(end - x), 0, {stroke: c, width: 3, head: 9});
+          dot(g, x, y, 4, c);
+        });
+      });
+      B.show(g => {
+        const chart = (y, top, title, now, pick, ticks, level) => {
+          const V = t => y + 106 - t / top * 106;
+          text(g, title, 6, y - 14, {bold: 1});
+          text(g, fmt(now, 3), 256, y - 14, {align: 'right', bold: 1});
+          for (const t of ticks) { path(g, [[34, V(t)], [256, V(t)]], {stroke: LINE}); text(g, fmt(t, level ? 1 : 0), 29, V(t) + 4, {size: 11, color: SOFT, align: 'right'}); }
+          if (level) { path(g, [[34, V(level)], [256, V(level)]], {stroke: '#d55e00', width: 1.5, dash: [5, 3]}); text(g, 'log 2', 256, V(level) + 13, {size: 11, color: '#b34700', align: 'right', halo: 1}); }
+          axis(g, d.ticks, U, y + 106, 34, 256);
+          clipped(g, [34, y - 4, 224, 110], () => path(g, curves.map(c => [U(c[0]), V(pick(c[1]))]), {stroke: BLUE, width: 2}));
+          path(g, [[U(v.shift), y - 4], [U(v.shift), y + 106]], {stroke: INK, dash: [2, 3]});
+          dot(g, U(v.shift), V(now), 5, BLUE, '#fff');
+        };
+        chart(34, .75, 'JSD over the shift', v.jsd, c => c.jsd, [0, .2, .4, .6], Math.LN2);
+        chart(200, d.far, 'Wasserstein', v.w, c => c.w, d.far_ticks);
+      });
+      const said = [[v.value, v.jsd], [v.best, v.w], [v.minimax, v.nonSaturating]];
+      cells.forEach((r, i) => r.forEach((c, j) => { c[1].textContent = i < 2 ? fmt(said[i][j], 3) : short(said[i][j]); }));
+      const note = `JSD ${fmt(v.jsd, 3)}, Wasserstein ${fmt(v.w)}, V ${fmt(v.value, 3)}, gradients ${short(v.minimax)} and ${short(v.nonSaturating)}`;
+      [shift, width, power].forEach(q => q.say(note));
+    }};
+};
+
 // == lab
 // ---- two small networks with hand-made gradients; chapter10/gan.py does the same with autograd
 // Random numbers from a seed (mulberry32, then Box and Muller), so that the same start gives the same game.
@@ -10,7 +113,6 @@ const random = a => () => {
   return ((t ^ t >>> 14) >>> 0) / 4294967296;
 };
 const normals = (u, n) => Float64Array.from({length: n}, () => Math.sqrt(-2 * Math.log(1 - u())) * Math.cos(TAU * u()));
-const sigmoid = a => 1 / (1 + Math.exp(-a)), softplus = a => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
 
 // All weights of a network in one array p, in the order of torch's parameters; g: their gradient; m, v, t: Adam's.
 const network = (sizes, p) => {
@@ -31,24 +133,33 @@ const fresh = (sizes, u) => {
   for (let l = 1; l < sizes.length; l++) for (let k = (sizes[l - 1] + 1) * sizes[l]; k--;) p.push((2 * u() - 1) / Math.sqrt(sizes[l - 1]));
   return network(sizes, Float64Array.from(p));
 };
-// y [n, o] = x [n, i] wᵀ (+ b)
-const linear = (x, n, {i: I, o: O, w}, b) => {
-  const y = new Float64Array(n * O);
-  for (let r = 0; r < n; r++) {
-    const at = r * I, to = r * O;
-    let o = 0, k = 0;
-    for (; o + 4 <= O; o += 4, k += 4 * I) {
-      let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+// x [n, i] wᵀ -> [n, o]: the one product that everything below is made of. Blocks of 2 × 4 halve the time.
+const times = (x, w, n, I, O) => {
+  const y = new Float64Array(n * O), n2 = n - n % 2, O4 = O - O % 4;
+  const dots = (r, from, to) => {
+    for (let o = from; o < to; o++) { let s = 0; for (let i = 0, k = o * I, at = r * I; i < I; i++) s += x[at + i] * w[k + i]; y[r * O + o] = s; }
+  };
+  for (let r = 0; r < n2; r += 2) {
+    const at = r * I, bt = at + I, to = r * O, uo = to + O;
+    for (let o = 0, k = 0; o < O4; o += 4, k += 4 * I) {
+      let s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
       for (let i = 0; i < I; i++) {
-        const h = x[at + i];
-        s0 += h * w[k + i]; s1 += h * w[k + I + i]; s2 += h * w[k + 2 * I + i]; s3 += h * w[k + 3 * I + i];
+        const g = x[at + i], h = x[bt + i], w0 = w[k + i], w1 = w[k + I + i], w2 = w[k + 2 * I + i], w3 = w[k + 3 * I + i];
+        s0 += g * w0; s1 += g * w1; s2 += g * w2; s3 += g * w3;
+        t0 += h * w0; t1 += h * w1; t2 += h * w2; t3 += h * w3;
       }
       y[to + o] = s0; y[to + o + 1] = s1; y[to + o + 2] = s2; y[to + o + 3] = s3;
+      y[uo + o] = t0; y[uo + o + 1] = t1; y[uo + o + 2] = t2; y[uo + o + 3] = t3;
     }
-    for (; o < O; o++, k += I) for (let i = 0; i < I; i++) y[to + o] += x[at + i] * w[k + i];
-    if (b) for (o = 0; o < O; o++) y[to + o] += b[o];
+    dots(r, O4, O); dots(r + 1, O4, O);
   }
+  if (n2 < n) dots(n2, 0, O);
   return y;
+};
+const turned = (a, rows, columns) => {
+  const t = new Float64Array(rows * columns);
+  for (let r = 0, k = 0; r < rows; r++) for (let c = 0; c < columns; c++, k++) t[c * rows + r] = a[k];
+  return t;
 };
 // Zero where the unit was off: relu'(h) for the hidden values h.
 const masked = (d, h) => { for (let k = 0; k < d.length; k++) if (h[k] <= 0) d[k] = 0; return d; };
@@ -56,34 +167,26 @@ const masked = (d, h) => { for (let k = 0; k < d.length; k++) if (h[k] <= 0) d[k
 const forward = (net, x, n) => {
   const h = [x];
   net.layers.forEach((l, j) => {
-    const y = linear(h[j], n, l, l.b);
-    if (j + 1 < net.layers.length) for (let k = 0; k < y.length; k++) if (y[k] < 0) y[k] = 0;
+    const y = times(h[j], l.w, n, l.i, l.o), last = j + 1 === net.layers.length;
+    for (let r = 0, k = 0; r < n; r++) for (let o = 0; o < l.o; o++, k++) { const v = y[k] + l.b[o]; y[k] = last || v > 0 ? v : 0; }
     h.push(y);
   });
   return h;
 };
-// gw [o, i] += dᵀ [o, n] x [n, i]; half of d is 0 behind a ReLU and passed over
-const outer = (d, x, n, {i: I, o: O, gw}) => {
-  for (let r = 0; r < n; r++) for (let o = 0; o < O; o++) {
-    const e = d[r * O + o];
-    if (e) for (let i = 0, k = o * I, at = r * I; i < I; i++) gw[k + i] += e * x[at + i];
-  }
-};
+// gw [o, i] += dᵀ [o, n] x [n, i]
+const outer = (d, x, n, {i, o, gw}) => times(turned(d, n, o), turned(x, n, i), o, n, i).forEach((v, k) => gw[k] += v);
 // From d [n, outputs], the gradient in the outputs, to the gradients before each activation and in the input, last;
 // with `add`, those in the weights are added to g.
 const backward = (net, h, d, n, add) => {
   const us = [];
   for (let j = net.layers.length; j--;) {
-    const l = net.layers[j], {i: I, o: O, w} = l, e = new Float64Array(n * I);
+    const l = net.layers[j];
     us.unshift(d);
     if (add) {
       outer(d, h[j], n, l);
-      for (let r = 0; r < n; r++) for (let o = 0; o < O; o++) l.gb[o] += d[r * O + o];
+      for (let r = 0, k = 0; r < n; r++) for (let o = 0; o < l.o; o++, k++) l.gb[o] += d[k];
     }
-    for (let r = 0; r < n; r++) for (let o = 0; o < O; o++) {
-      const t = d[r * O + o];
-      if (t) for (let i = 0, k = o * I, at = r * I; i < I; i++) e[at + i] += t * w[k + i];
-    }
+    const e = times(d, turned(l.w, l.o, l.i), n, l.o, l.i);
     d = j ? masked(e, h[j]) : e;
   }
   us.push(d);
@@ -115,7 +218,7 @@ const stepD = (D, x, y, n, o) => {
     let t = grad.map(v => { r1 += v * v / n; return v * o.r1 / n; });
     D.layers.forEach((l, j) => {
       outer(us[j], t, n, l);
-      if (j + 1 < D.layers.length) t = masked(linear(t, n, l), h[j + 1]);
+      if (j + 1 < D.layers.length) t = masked(times(t, l.w, n, l.i, l.o), h[j + 1]);
     });
   }
   adam(D, o.lr);
@@ -145,7 +248,7 @@ KINDS.lab = (d, ui) => {
     return e;
   };
   let G, D, u, set, points, grid, counts, history, playing = false, broken = '', start = 0;
-  const small = v => v > 0 && v < .01 ? v.toExponential(0).replace('-', '−') : fmt(v), last = a => a[a.length - 1], made = (x, m) => last(forward(G, x, m));
+  const last = a => a[a.length - 1], made = (x, m) => last(forward(G, x, m));
   const draws = m => {
     const x = normals(u, 2 * m), K = set.means.length;
     for (let k = 0; k < m; k++) {
@@ -254,10 +357,8 @@ KINDS.lab = (d, ui) => {
           for (let k = 0; k < real; k++) dot(g, X(points[2 * k]), Y(points[2 * k + 1]), 1.8, '#003f63');
           for (const [r, c] of [[3.6, '#fff'], [2.6, '#8f2d00']]) for (let k = 0; k < shown; k += 2) dot(g, X(y[2 * k]), Y(y[2 * k + 1]), r, c);
           for (let k = 0; k < few; k++) {
-            const r = Math.hypot(push[2 * k], push[2 * k + 1]), l = 40 * r / (r + .5), a = -push[2 * k] / (r || 1), b = push[2 * k + 1] / (r || 1);
-            const x = X(y[2 * k]), v = Y(y[2 * k + 1]), u = x + l * a, w = v + l * b, e = Math.min(5, l / 2);
-            path(g, [[x, v], [u, w]], {stroke: INK, width: 1.2});
-            path(g, [[u - e * (a + .5 * b), w - e * (b - .5 * a)], [u, w], [u - e * (a - .5 * b), w - e * (b + .5 * a)]], {stroke: INK, width: 1.2});
+            const r = Math.hypot(push[2 * k], push[2 * k + 1]) || 1;
+            arrow(g, X(y[2 * k]), Y(y[2 * k + 1]), 40 * r / (r + .5), -push[2 * k] / r, push[2 * k + 1] / r, {stroke: INK, width: 1.2});
           }
         });
         const keys = [['#003f63', 'real'], ['#8f2d00', 'generated'], [INK, 'its push']];
@@ -265,7 +366,7 @@ KINDS.lab = (d, ui) => {
       });
       B.show(g => {
         const left = ['steps of D, of G', 'modes reached', 'good samples', 'V(D, G)', 'D of real, of generated', 'mean push, nats a unit'];
-        const right = [s.D + ', ' + s.G, s.modes + ' of ' + s.of, fmt(100 * s.good, 0) + ' %', fmt(s.value), fmt(s.own) + ', ' + fmt(s.other), small(mean)];
+        const right = [s.D + ', ' + s.G, s.modes + ' of ' + s.of, fmt(100 * s.good, 0) + ' %', fmt(s.value), fmt(s.own) + ', ' + fmt(s.other), short(mean)];
         left.forEach((t, i) => { text(g, t, 2, 15 + 20 * i, {bold: i == 1}); text(g, right[i], d.width - 14, 15 + 20 * i, {align: 'right', bold: i == 1}); });
         chart(g, 158, 110, 'modes reached, over steps of D and G', s.of, 0, p => p[1], [[0, '0'], [s.of, s.of]]);
         chart(g, 318, 110, 'V(D, G); dashed: −log 4, at q = p and the best D', 0, -3, p => p[2], [[0, '0'], [-1, '−1'], [-2, '−2'], [-3, '−3']], -Math.log(4));

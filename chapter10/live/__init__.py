@@ -9,16 +9,20 @@ from chapter10.int8 import layers_of, quantise
 from chapter10.live.decoders import decoder_figure, walk_figure
 from chapter10.live.densities import elbo_figure, reparameterization_figure
 from chapter10.live.frames import frames_figure
+from chapter10.live.game import game_figure
 from chapter10.live.lab import gan_lab
 from chapter10.live.page import LiveFigure
+from chapter10.live.planes import plane_of
 
 __all__ = [
     "LiveFigure",
     "decoder_figure",
     "elbo_figure",
     "frames_figure",
+    "game_figure",
     "gan_lab",
     "layers_of",
+    "plane_of",
     "quantise",
     "reparameterization_figure",
     "walk_figure",

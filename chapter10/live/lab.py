@@ -21,7 +21,7 @@ from chapter10.errors import InputError
 from chapter10.exact import minimax_slope, non_saturating_slope, values_and_slopes
 from chapter10.int8 import base64_of, layers_of
 from chapter10.live.page import LiveFigure, figure, number
-from chapter10.stills import BLUE, INK, LINE, RED, SOFT, Still, minus
+from chapter10.stills import BLUE, INK, LINE, RED, SOFT, Still, minus, short
 
 SIDE, WIDTH, TOP = 440, 348, 24
 CELLS, REAL, SHOWN, ARROWS = 44, 250, 500, 80  # as in games.js: cells of D's landscape a side, points, arrows
@@ -76,6 +76,8 @@ def gan_lab(
         raise InputError(f"rate = {rate}: give a number above 0 and up to 1, such as 0.003.")
     if not isinstance(batch_size, int) or not 8 <= batch_size <= 512:
         raise InputError(f"batch_size = {batch_size!r}: choose from 8 to 512, so that a step stays fast.")
+    if players is not None and len(players) != 2:
+        raise InputError(f"There are {len(players)} players; give two, (generator, discriminator).")
     generator, discriminator = _fresh(seed) if players is None else players
     weights, sizes = zip(_flat(generator, 2, "generator"), _flat(discriminator, 1, "discriminator"))
     source = torch.Generator().manual_seed(seed)
@@ -100,7 +102,7 @@ def gan_lab(
             for name, m in named.items()
         ],
         "z": base64_of(z.numpy()), "start": [base64_of(w) for w in weights], "sizes": sizes, "batch": batch_size, "seed": seed,
-        "side": SIDE, "width": WIDTH, "budget": 25, "objective": objective.generator,
+        "side": SIDE, "width": WIDTH, "budget": 15, "objective": objective.generator,
         "r1": objective.r1, "penalties": sorted({*PENALTIES, objective.r1}),
         "ratio": steps, "ratios": list(dict.fromkeys([*RATIOS, steps])), "rate": rate, "rates": sorted({*RATES, rate}),
     }  # fmt: skip
@@ -168,10 +170,6 @@ def _view(mixture: GaussianMixture) -> float:
     return round(1.3 * (float(mixture.means.abs().max()) + 3 * mixture.std), 3)
 
 
-def _small(v: float) -> str:
-    return f"{v:.0e}".replace("e-0", "e−").replace("e-", "e−") if 0 < v < 0.01 else minus(v)
-
-
 def _still(
     mixture: GaussianMixture, real: torch.Tensor, fakes: torch.Tensor, discriminator: nn.Module, objective: gan.Objective,
     reached: metrics.ModeCoverage,
@@ -206,12 +204,9 @@ def _still(
     push = -SLOPES[objective.generator](*values_and_slopes(logits, few))
     for start, (a, b) in zip(few.tolist(), push.tolist(), strict=True):
         r = math.hypot(a, b) or 1
-        (a, b), length = (a / r, -b / r), 40 * r / (r + 0.5)
-        u, v, e = float(across(start[0])) + length * a, float(down(start[1])) + length * b, min(5, length / 2)
-        still.curve([u - length * a, u], [v - length * b, v], INK, 1.2, clip=area, over=True)
-        heads = (u - e * (a + b / 2), u - e * (a - b / 2)), (v - e * (b - a / 2), v - e * (b + a / 2))
-        still.curve(
-            [heads[0][0], u, heads[0][1]], [heads[1][0], v, heads[1][1]], INK, 1.2, clip=area, over=True
+        length = 40 * r / (r + 0.5)
+        still.arrow(
+            float(across(start[0])), float(down(start[1])), length, a / r, -b / r, INK, 1.2, clip=area
         )
     for at, colour, word in ((0, REALS, "real"), (46, FAKES, "generated"), (130, INK, "its push")):
         still.dots([SIDE - 190 + at], [11], 3, colour, clip=(0, 0, SIDE, TOP))
@@ -225,7 +220,7 @@ def _still(
         ("good samples", f"{100 * reached.good:.0f} %"),
         ("V(D, G)", minus(v)),
         ("D of real, of generated", f"{on_real.sigmoid().mean():.2f}, {on_fakes.sigmoid().mean():.2f}"),
-        ("mean push, nats a unit", _small(float(push.norm(dim=1).mean()))),
+        ("mean push, nats a unit", short(float(push.norm(dim=1).mean()))),
     )
     for i, (what, value) in enumerate(rows):
         still.text(what, left + 2, 15 + 20 * i, bold=i == 1)
