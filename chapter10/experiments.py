@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from chapter10 import data, metrics, mixtures, recipes
+from chapter10 import comparison, data, metrics, mixtures, recipes
 from chapter10.errors import DataError, InputError
 from chapter10.files import write_atomic
 from chapter10.training import fit, warmup_cosine
@@ -171,7 +171,9 @@ def latent_space(name: str, seed: int) -> list[dict[str, Any]]:
 # name: what runs for one of its subjects and one seed, and its subjects
 EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequence[str]]] = {
     "latent-space": (latent_space, recipes.SETS),
+    "gan-recipe": (gan_study.gan_recipe, recipes.SETS),
     "mixtures": (mixtures.mixtures, tuple(mixtures.MIXTURES)),
+    "vae-or-gan": (comparison.vae_or_gan, recipes.SETS),
 }
 
 
