@@ -2,8 +2,8 @@
 
 Networks as small as the chapter's spend a quarter to a third of a training step on recording a graph and walking
 back through it. `forward` keeps each layer's output, `backward` applies the chain rule from the last layer to the
-first (Rumelhart, Hinton and Williams 1986). Used by `vae.elbo_gradients`, and by `Chain`, a sequence of layers that
-autograd takes for a single one; tests hold both to autograd.
+first (Rumelhart, Hinton and Williams 1986). Used by `vae.elbo_gradients` and `gan.GANTraining`; tests hold it to
+autograd.
 
 B batch; a layer has I inputs and O outputs.
 """
@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from chapter10.nets import Dropout
 
@@ -105,50 +104,22 @@ def backward(
     return grad if to_input else None
 
 
-class Chain(nn.Sequential):
-    """nn.Sequential, with `forward` and `backward` of this module where they can take its place, as in each step of a GAN.
+class Pass:
+    """x [B, I] on its way through a chain of layers, and the gradient on its way back.
 
-    They do so for float32 on the CPU. Where the input itself is to be differentiated by (a leaf, as in
-    `gan.r1_penalty`), autograd is left to follow each layer, for there a second derivative may be wanted.
+    Attributes:
+        output: of the last layer, [B, O].
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.by_hand(x):
-            return super().forward(x)
-        layers = list(self)
-        if not torch.is_grad_enabled():
-            return forward(layers, x)[-1]
-        return _ChainFunction.apply(layers, x, *self.parameters())
+    def __init__(self, layers: Sequence[nn.Module], x: Tensor):
+        self._layers, self._masks = layers, {}
+        self._kept = forward(layers, x, self._masks)
+        self.output = self._kept[-1]
 
-    def by_hand(self, x: Tensor) -> bool:
-        """Whether x [B, I] goes through the chain in one piece."""
-        return (
-            x.device.type == "cpu"
-            and x.ndim == 2
-            and not (x.is_leaf and x.requires_grad)
-            and all(x.dtype == p.dtype == torch.float32 for p in self.parameters())
-            and is_chain(self)
-            and len(set(self)) == len(self)  # a layer that comes twice has one gradient, from two places
-            and not any(layer._forward_hooks or layer._forward_pre_hooks for layer in self)
-        )
+    def learn(self, grad: Tensor) -> None:
+        """Leave in each parameter's `.grad` its gradient, from the one at the output [B, O]."""
+        backward(self._layers, self._kept, grad, False, self._masks)
 
-
-class _ChainFunction(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, layers, x, *parameters):
-        masks: dict[int, Tensor] = {}
-        kept = forward(layers, x, masks)
-        ctx.layers, ctx.parameters, ctx.places = layers, parameters, list(masks)
-        ctx.save_for_backward(*kept, *masks.values())
-        return kept[-1]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        count = len(ctx.layers) + 1
-        kept, masks = ctx.saved_tensors[:count], dict(zip(ctx.places, ctx.saved_tensors[count:]))
-        _, to_input, *wanted = ctx.needs_input_grad
-        grads = [torch.empty_like(p) if w else None for p, w in zip(ctx.parameters, wanted)]
-        place = {id(p): g for p, g in zip(ctx.parameters, grads)}
-        grad = backward(ctx.layers, kept, grad, to_input, masks, lambda p: place[id(p)])
-        return None, grad, *grads
+    def to_input(self, grad: Tensor) -> Tensor:
+        """The gradient at x [B, I], and none for the parameters: their products are not made."""
+        return backward(self._layers, self._kept, grad, True, self._masks, into=lambda parameter: None)

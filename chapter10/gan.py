@@ -5,8 +5,6 @@ et al. 2017; R1: Mescheder, Geiger and Nowozin 2018. The mathematics are pure fu
 nats; the classes hold parameters. B images, D pixels, L latent dimensions. Images lie in [−1, 1], as tanh gives them.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -14,11 +12,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chapter10.backprop import Chain
+from chapter10 import backprop
 from chapter10.data import check_signed
 from chapter10.errors import InputError
-from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, last_module, mlp
+from chapter10.nets import check_sizes, last_module
+from chapter10.players import Discriminator, Generator, MixtureDiscriminator, MixtureGenerator
 from chapter10.training import adam
+
+__all__ = [
+    "Discriminator",
+    "GANTraining",
+    "Generator",
+    "MixtureDiscriminator",
+    "MixtureGenerator",
+    "Objective",
+    "discriminator_loss",
+    "discriminator_slope",
+    "game_value",
+    "minimax_generator_loss",
+    "minimax_generator_slope",
+    "non_saturating_generator_loss",
+    "non_saturating_generator_slope",
+    "r1_penalty",
+]
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -52,6 +68,22 @@ def non_saturating_generator_loss(fake_logits: Tensor) -> Tensor:
     return -F.logsigmoid(fake_logits).mean()
 
 
+def discriminator_slope(real_logits: Tensor, fake_logits: Tensor, smoothing: float = 0.0) -> Tensor:
+    """The gradient of `discriminator_loss` in the logits, real ones first, [2B, 1]: (D − 1 + ε)/B and D/B."""
+    real, fake = real_logits.sigmoid().sub_(1 - smoothing), fake_logits.sigmoid()
+    return torch.cat([real.div_(len(real)), fake.div_(len(fake))])
+
+
+def minimax_generator_slope(fake_logits: Tensor) -> Tensor:
+    """The gradient of `minimax_generator_loss` in the logits [B, 1]: −D/B."""
+    return fake_logits.sigmoid().div_(-len(fake_logits))
+
+
+def non_saturating_generator_slope(fake_logits: Tensor) -> Tensor:
+    """The gradient of `non_saturating_generator_loss` in the logits [B, 1]: −(1 − D)/B, D for −l being 1 − D."""
+    return (-fake_logits).sigmoid_().div_(-len(fake_logits))
+
+
 def game_value(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """V(D, G) = E[log D(x)] + E[log(1 − D(G(z)))], a scalar, at most 0; −log 4 where D says one half everywhere."""
     return F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean()
@@ -71,7 +103,11 @@ def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
     return gradient.square().sum(1).mean()
 
 
-GENERATOR_LOSSES = {"non-saturating": non_saturating_generator_loss, "minimax": minimax_generator_loss}
+# name: the loss that G descends, and its gradient
+GENERATOR_LOSSES = {
+    "non-saturating": (non_saturating_generator_loss, non_saturating_generator_slope),
+    "minimax": (minimax_generator_loss, minimax_generator_slope),
+}
 
 
 @dataclass(frozen=True)
@@ -99,92 +135,6 @@ class Objective:
         for name in ("instance_noise", "r1"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 up.")
-
-
-class Generator(nn.Module):
-    """The chapter's generator (section 10.3.3): z [B, L] -> images [B, D] in [−1, 1]."""
-
-    def __init__(self, latent_dim: int = 100, img_dim: int = 784):
-        super().__init__()
-        check_sizes(latent_dim=latent_dim, img_dim=img_dim)
-        self.latent_dim, self.img_dim = latent_dim, img_dim
-        self.model = Chain(*mlp([latent_dim, 256, 512, img_dim]), nn.Tanh())
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
-
-
-class Discriminator(nn.Module):
-    """The chapter's discriminator (section 10.3.3): images [B, D] in [−1, 1] -> logits [B, 1].
-
-    The chapter ends it in a sigmoid; `probability` gives that. The losses take logits.
-    """
-
-    def __init__(self, img_dim: int = 784):
-        super().__init__()
-        check_sizes(img_dim=img_dim)
-        self.img_dim = img_dim
-        self.model = Chain(
-            nn.Linear(img_dim, 512), nn.LeakyReLU(0.2), Dropout(0.3),
-            nn.Linear(512, 256), nn.LeakyReLU(0.2), Dropout(0.3),
-            nn.Linear(256, 1),
-        )  # fmt: skip
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(as_rows(x, self.img_dim, "The discriminator", "images"))
-
-    def probability(self, x: Tensor) -> Tensor:
-        """x [B, D] -> the probability of being real [B, 1], the chapter's output."""
-        return self(x).sigmoid()
-
-
-class MixtureGenerator(nn.Module):
-    """A generator of points, for mixtures whose density is known: z [B, L] -> [B, data_dim], of any size.
-
-    PacGAN's (Lin et al. 2018) has hidden_dim=400, hidden_layers=4, batch_norm=True.
-    """
-
-    def __init__(
-        self,
-        latent_dim: int = 2,
-        hidden_dim: int = 128,
-        hidden_layers: int = 3,
-        batch_norm: bool = False,
-        data_dim: int = 2,
-    ):
-        super().__init__()
-        check_sizes(latent_dim=latent_dim, data_dim=data_dim)
-        check_sizes(hidden_dim=hidden_dim, hidden_layers=hidden_layers)
-        self.latent_dim = latent_dim
-        self.model = Chain(*mlp([latent_dim, *[hidden_dim] * hidden_layers, data_dim], batch_norm=batch_norm))
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
-
-
-class MixtureDiscriminator(nn.Module):
-    """A discriminator of points: [B, data_dim] -> logits [B, 1], with ReLU, or with `maxout` pieces a unit if above 1.
-
-    PacGAN's (Lin et al. 2018) has hidden_dim=200, hidden_layers=3, maxout=5.
-    """
-
-    def __init__(self, hidden_dim: int = 128, hidden_layers: int = 3, maxout: int = 1, data_dim: int = 2):
-        super().__init__()
-        check_sizes(hidden_dim=hidden_dim, hidden_layers=hidden_layers, maxout=maxout, data_dim=data_dim)
-        self.data_dim = data_dim
-        sizes = [data_dim, *[hidden_dim] * hidden_layers]
-        if maxout == 1:
-            self.model = Chain(*mlp([*sizes, 1]))
-        else:
-            hidden = [Maxout(inputs, outputs, maxout) for inputs, outputs in zip(sizes, sizes[1:])]
-            self.model = nn.Sequential(*hidden, nn.Linear(hidden_dim, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(as_rows(x, self.data_dim, "The discriminator", "points"))
-
-    def probability(self, x: Tensor) -> Tensor:
-        """x [B, data_dim] -> the probability of being real [B, 1]."""
-        return self(x).sigmoid()
 
 
 class GANTraining:
@@ -229,6 +179,7 @@ class GANTraining:
         self.g_optimizer, self.d_optimizer = adam(generator, lr, betas), adam(discriminator, lr, betas)
         self.averaged = deepcopy(generator).eval().requires_grad_(False) if average else generator
         self.averaged_steps = 0
+        self._parameters = [*generator.parameters(), *discriminator.parameters()]
         self._check = check_images and isinstance(last_module(generator), nn.Tanh)
         # Real and fake go through D in one pass, which is faster. Not so if D normalises over the batch: its
         # statistics would be those of the mixture.
@@ -255,18 +206,24 @@ class GANTraining:
     def discriminator_step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of D on real data [B, D] and as many fakes; G stays as it is."""
         self._train()
+        by_hand = self._by_hand(real)
         with torch.no_grad():  # detached: D's step must not move G, so no graph of how the fakes were made
-            fake = self.generator(self.noise(len(real)))
+            fake = self._generate(len(real), by_hand)
         real, fake = self._noised(real), self._noised(fake)
-        if self._together:
-            both = torch.cat([real, fake])  # (2B, D)
-            real_logits, fake_logits = self.discriminator(both).chunk(2)
-        else:
-            real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
-        loss = total = discriminator_loss(real_logits, fake_logits, self.objective.smoothing)
-        parts = {"d_loss": loss.detach()}
-        with torch.no_grad():
-            parts |= {"d_real": real_logits.sigmoid().mean(), "d_fake": fake_logits.sigmoid().mean()}
+        smoothing = self.objective.smoothing
+        if by_hand and not self.objective.r1:
+            with torch.no_grad():
+                judged = backprop.Pass(
+                    self.discriminator.model, torch.cat([real, fake])
+                )  # (2B, D) -> (2B, 1)
+                logits = judged.output.split([len(real), len(fake)])
+                judged.learn(discriminator_slope(*logits, smoothing))
+                parts = {"d_loss": discriminator_loss(*logits, smoothing)} | _probabilities(*logits)
+            self.d_optimizer.step()
+            return parts
+        logits = self._judge(real, fake)
+        loss = total = discriminator_loss(*logits, smoothing)
+        parts = {"d_loss": loss.detach()} | _probabilities(*logits)
         if self.objective.r1:
             penalty = r1_penalty(self.discriminator, real)
             total = loss + self.objective.r1 / 2 * penalty
@@ -277,10 +234,21 @@ class GANTraining:
     def generator_step(self, batch_size: int) -> dict[str, Tensor]:
         """One update of G on so many fakes, from noise drawn anew; D stays as it is."""
         self._train()
-        fake = self._noised(self.generator(self.noise(batch_size)))  # not detached: G learns through D
-        with _frozen(self.discriminator):  # D's step has its own gradient; here not even its cost is wanted
-            loss = GENERATOR_LOSSES[self.objective.generator](self.discriminator(fake))
-        self._update(self.g_optimizer, loss)
+        loss_of, slope_of = GENERATOR_LOSSES[self.objective.generator]
+        z = self.noise(batch_size)
+        if self._by_hand(z):
+            with torch.no_grad():
+                made = backprop.Pass(self.generator.model, z)
+                judged = backprop.Pass(self.discriminator.model, self._noised(made.output))
+                loss = loss_of(judged.output)
+                # Through D to the fakes, leaving no gradient at D's weights: they are not G's to move.
+                made.learn(judged.to_input(slope_of(judged.output)))
+            self.g_optimizer.step()
+        else:
+            loss = loss_of(
+                self.discriminator(self._noised(self.generator(z)))
+            )  # not detached: G learns through D
+            self._update(self.g_optimizer, loss)
         if self.average:
             self._average()
         return {"g_loss": loss.detach()}
@@ -306,15 +274,39 @@ class GANTraining:
         return fake
 
     def _train(self) -> None:
-        self.generator.train()  # a callback may have left them in eval mode
-        self.discriminator.train()
+        for player in (self.generator, self.discriminator):
+            if not player.training:  # a callback may have left it in eval mode
+                player.train()
+
+    def _by_hand(self, x: Tensor) -> bool:
+        """Whether both players are networks that `backprop` can step without autograd's graph, which takes longer."""
+        return (
+            type(self.generator) in (Generator, MixtureGenerator)
+            and type(self.discriminator) in (Discriminator, MixtureDiscriminator)
+            and backprop.is_chain(self.generator.model)
+            and backprop.is_chain(self.discriminator.model)
+            and x.device.type == "cpu"
+            and all(p.requires_grad and p.dtype == x.dtype == torch.float32 for p in self._parameters)
+        )
+
+    def _generate(self, n: int, by_hand: bool) -> Tensor:
+        z = self.noise(n)
+        return backprop.forward(self.generator.model, z)[-1] if by_hand else self.generator(z)
+
+    def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        if self._together:
+            real, fake = self.discriminator(torch.cat([real, fake])).split([len(real), len(fake)])
+            return real, fake
+        return self.discriminator(real), self.discriminator(fake)
 
     def _noised(self, x: Tensor) -> Tensor:
         return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        """One step of one player. `inputs` keeps the gradient from the other's weights, and saves computing it."""
+        mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward(inputs=mine)
         optimizer.step()
 
     @torch.no_grad()
@@ -354,17 +346,9 @@ class GANTraining:
         self.averaged_steps = state["averaged_steps"]
 
 
-@contextmanager
-def _frozen(player: nn.Module) -> Iterator[None]:
-    """What is computed inside gives the player's weights no gradient; it goes through them to what came before."""
-    learning = [p for p in player.parameters() if p.requires_grad]
-    try:
-        for p in learning:
-            p.requires_grad_(False)
-        yield
-    finally:
-        for p in learning:
-            p.requires_grad_(True)
+@torch.no_grad()
+def _probabilities(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    return {"d_real": real_logits.sigmoid().mean(), "d_fake": fake_logits.sigmoid().mean()}
 
 
 @torch.no_grad()
