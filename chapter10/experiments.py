@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from chapter10 import comparison, data, metrics, mixtures, recipes
+from chapter10 import comparison, data, gan_study, metrics, mixtures, recipes
 from chapter10.errors import DataError, InputError
 from chapter10.files import write_atomic
 from chapter10.training import fit, warmup_cosine
