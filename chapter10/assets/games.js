@@ -276,7 +276,7 @@ KINDS.lab = (d, ui) => {
     let good = 0, value = 0, own = 0, other = 0;
     for (let k = 0; k < shown; k++) {
       let near = false;
-      set.means.forEach((m, j) => { if (Math.hypot(m[0] - y[2 * k], m[1] - y[2 * k + 1]) <= 3 * set.std) { near = true; seen.add(j); } });
+      set.means.forEach((m, j) => { if ((m[0] - y[2 * k]) ** 2 + (m[1] - y[2 * k + 1]) ** 2 <= 9 * set.std ** 2) { near = true; seen.add(j); } });
       good += near / shown; value -= softplus(f[k]) / shown; other += sigmoid(f[k]) / shown;
     }
     for (const t of a) { value -= softplus(-t) / real; own += sigmoid(t) / real; }
@@ -344,7 +344,7 @@ KINDS.lab = (d, ui) => {
   };
   begin();
   return {
-    state: () => ({...state(), points, push: pushes(state()).push}), step, round, draws, sizes: s => { d.sizes = s; }, choose: (k, v) => { ({objective, r1, ratio, rate, sets})[k].value = v; }, history: () => history, begin,
+    state: () => { const s = state(); return {...s, points, push: pushes(s).push}; }, step, round, draws, sizes: s => { d.sizes = s; }, choose: (k, v) => { ({objective, r1, ratio, rate, sets})[k].value = v; }, history: () => history, begin,
     load: (a, b) => { [G, D] = d.sizes.map((s, i) => network(s, Float64Array.from(i ? b : a))); }, weights: () => [Array.from(G.p), Array.from(D.p)],
     draw: () => {
       const s = state(), {y} = s, land = last(forward(D, grid, N * N));
