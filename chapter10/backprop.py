@@ -112,8 +112,8 @@ class Pass:
     """
 
     def __init__(self, layers: Sequence[nn.Module], x: Tensor):
-        self._layers, self._masks = layers, {}
-        self._kept = forward(layers, x, self._masks)
+        self._layers, self._masks = list(layers), {}
+        self._kept = forward(self._layers, x, self._masks)
         self.output = self._kept[-1]
 
     def learn(self, grad: Tensor) -> None:

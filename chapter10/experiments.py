@@ -183,7 +183,7 @@ def names() -> list[str]:
 
 
 def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike | None = None) -> dict[str, Any]:
-    """Run the experiment `name` (such as "latent-space-mnist") for seeds 0, 1, … and store its result.
+    """Run the experiment `name` (such as "latent-space-mnist") for seeds 0, 1, … and store its result after each.
 
     Args:
         workers: processes to share the seeds; each computes with one thread, so the rows don't depend on how many.
@@ -199,18 +199,19 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
     rows: list[dict[str, Any]] = []
     spawn = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads in an unknown state
     with ProcessPoolExecutor(workers, spawn, torch.set_num_threads, (1,)) as pool:
-        for found in pool.map(EXPERIMENTS[experiment][0], [subject] * seeds, range(seeds)):
+        for done, found in enumerate(pool.map(EXPERIMENTS[experiment][0], [subject] * seeds, range(seeds)), 1):
             rows += found
-            print(f"Seed {found[0]['seed']} of {seeds}: {time.perf_counter() - started:.0f} s.", flush=True)
-    result = {
-        "name": name,
-        "command": f"python -m chapter10 measure {name} --seeds {seeds}",
-        "seeds": seeds,
-        "machine": machine(),
-        "seconds": round(time.perf_counter() - started, 1),
-        "rows": rows,
-    }
-    save_result(name, result, out)
+            seconds = time.perf_counter() - started
+            print(f"Seed {found[0]['seed']} of {seeds}: {seconds:.0f} s.", flush=True)
+            result = {
+                "name": name,
+                "command": f"python -m chapter10 measure {name} --seeds {done}",
+                "seeds": done,
+                "machine": machine(),
+                "seconds": round(seconds, 1),
+                "rows": rows,
+            }
+            save_result(name, result, out)  # after each: who stops it keeps the seeds that are done
     if experiment == "mixtures":
         print(mixtures.table(rows))
     return result

@@ -200,7 +200,9 @@ class GANTraining:
                 f"batches, and drop_last=True if the last one is short."
             )
         rounds = [self.discriminator_step(part) for part in x.tensor_split(self.d_steps)]
-        parts = {name: torch.stack([row[name] for row in rounds]).mean() for name in rounds[0]}
+        parts = rounds[0]
+        if len(rounds) > 1:
+            parts = {name: torch.stack([row[name] for row in rounds]).mean() for name in parts}
         return parts | self.generator_step(len(x) // self.d_steps)
 
     def discriminator_step(self, real: Tensor) -> dict[str, Tensor]:
