@@ -65,7 +65,7 @@ def _dcgan_init(module: nn.Module) -> None:
     """Weights from N(0, 0.02), as DCGAN's authors draw them; batch norm's around 1."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
@@ -98,16 +98,20 @@ class Rows(nn.Module):
 class ConvGenerator(nn.Module):
     """A small DCGAN's generator (Radford, Metz and Chintala 2016): z [B, L] -> images [B, 784] in [−1, 1].
 
-    Its last layer makes the 2×2 pixels of each place by a convolution and puts them apart (Shi et al. 2016): on a CPU
-    that takes less time than a transposed convolution to one channel.
+    A layer without convolution comes first, as in the InfoGAN for MNIST (Chen et al. 2016): few small convolutions see
+    no digit as a whole. The last makes the 2×2 pixels of each place by a convolution and puts them apart (Shi et al.
+    2016): on a CPU that takes less time than a transposed convolution to one channel.
     """
 
-    def __init__(self, latent_dim: int = 64, width: int = 16):
+    def __init__(self, latent_dim: int = 64, width: int = 16, hidden_dim: int = 128):
         super().__init__()
-        check_sizes(latent_dim=latent_dim, width=width)
+        check_sizes(latent_dim=latent_dim, width=width, hidden_dim=hidden_dim)
         self.latent_dim = latent_dim
         self.model = nn.Sequential(
-            nn.Linear(latent_dim, 49 * 2 * width, bias=False),
+            nn.Linear(latent_dim, hidden_dim, bias=False),  # -> (B, hidden)
+            nn.BatchNorm1d(hidden_dim),
+            nn.ReLU(),
+            nn.Linear(hidden_dim, 49 * 2 * width, bias=False),
             Maps(2 * width, 7),  # (B, 98w) -> (B, 2w, 7, 7)
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
@@ -126,11 +130,15 @@ class ConvGenerator(nn.Module):
 
 
 class ConvDiscriminator(nn.Module):
-    """A small DCGAN's discriminator: images [B, 784] in [−1, 1] -> logits [B, 1]. Batch norm, if asked, in its second layer."""
+    """A small DCGAN's discriminator: images [B, 784] in [−1, 1] -> logits [B, 1].
 
-    def __init__(self, width: int = 16, batch_norm: bool = False):
+    As in the generator, a layer without convolution looks at the whole digit. Batch norm, if asked, is in the second
+    layer and the third.
+    """
+
+    def __init__(self, width: int = 16, batch_norm: bool = False, hidden_dim: int = 128):
         super().__init__()
-        check_sizes(width=width)
+        check_sizes(width=width, hidden_dim=hidden_dim)
         self.img_dim = 784
         self.model = nn.Sequential(
             Maps(1, 28),  # (B, 784) -> (B, 1, 28, 28)
@@ -140,7 +148,10 @@ class ConvDiscriminator(nn.Module):
             *([nn.BatchNorm2d(2 * width)] if batch_norm else []),
             nn.LeakyReLU(0.2),
             Rows(),  # -> (B, 98w)
-            nn.Linear(49 * 2 * width, 1),
+            nn.Linear(49 * 2 * width, hidden_dim, bias=not batch_norm),  # -> (B, hidden)
+            *([nn.BatchNorm1d(hidden_dim)] if batch_norm else []),
+            nn.LeakyReLU(0.2),
+            nn.Linear(hidden_dim, 1),
         )
         self.apply(_dcgan_init)
 
