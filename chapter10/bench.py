@@ -207,6 +207,3 @@ def judge(
         print(f"{name:<28}{found[name]:>10.2f}")
     print("on", found["machine"]["processor"], "·", found["threads"], "threads")
     return met
-
-
-BENCHES: dict[str, Callable[[str], dict[str, Any]]] = {"vae": vae}

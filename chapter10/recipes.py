@@ -17,11 +17,13 @@ from torch import Tensor, nn
 from chapter10 import data, metrics
 from chapter10.errors import CheckpointError, InputError
 from chapter10.files import check_writable, load_into, load_state, save_state
-from chapter10.nets import Classifier, count_parameters
+from chapter10.gan import GANTraining, Generator
+from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator, count_parameters
 from chapter10.training import History, fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining, _Training
 
 SETS = ("mnist", "digits")
+SAMPLES = 5000  # that a generator is judged by, or half as many as there are test images
 
 
 class ClassifierTraining(_Training):
@@ -60,8 +62,9 @@ class Recipe:
     Attributes:
         name: as `python -m chapter10 train` takes it; the data set is its last part.
         about: what it is, in a sentence.
-        build: the untrained model; method: the model with its optimiser.
+        build: the untrained model; method: the model with its optimiser, and with its opponent if it is a generator.
         epochs: by scale; batch_size: B; lr: the highest rate of its warm-up and cosine.
+        form: of the images, as `data.Batches` takes it.
     """
 
     name: str
@@ -71,15 +74,23 @@ class Recipe:
     epochs: dict[str, int]
     lr: float
     batch_size: int = 128
+    form: str = "binary"
 
     @property
     def data(self) -> str:
         return self.name.rsplit("-", 1)[1]
 
 
+def _against_convolutions(generator: nn.Module) -> GANTraining:
+    """The generator against a convolutional discriminator, with the moving average of its weights as the result."""
+    opponent = ConvDiscriminator(batch_norm=True).to(next(generator.parameters()).device)
+    return GANTraining(generator, opponent, average=0.99)
+
+
 def _recipes() -> dict[str, Recipe]:
     made = []
-    for name, batch, times in (("mnist", 128, 1), ("digits", 64, 6)):  # the embedded digits are few: more passes
+    # The embedded digits are few: more passes, or as many steps as with MNIST where a model needs them.
+    for name, batch, times, steps in (("mnist", 128, 1, 1), ("digits", 64, 6, 40)):
 
         def epochs(quick: int, full: int, times: int = times) -> dict[str, int]:
             return {"smoke": 1, "quick": quick * times, "full": full * times}
@@ -93,6 +104,8 @@ def _recipes() -> dict[str, Recipe]:
                    lambda: VAE(latent_dim=2), VAETraining, epochs(20, 60), 2e-3, batch),
             Recipe(f"vae20-{name}", "The chapter's VAE, 20 latent dimensions.",
                    VAE, VAETraining, epochs(20, 100), 3e-3, batch),
+            Recipe(f"dcgan60-{name}", "A small DCGAN that two cores train within 60 seconds.",
+                   ConvGenerator, _against_convolutions, epochs(2, 20, steps), 1e-3, 64, "signed"),
         ]  # fmt: skip
     return {recipe.name: recipe for recipe in made}
 
@@ -114,7 +127,7 @@ def weights_path(name: str) -> Path:
 def batches_for(recipe: Recipe, images: data.Images, device: str | torch.device) -> data.Batches:
     if recipe.method is ClassifierTraining:
         return LabelledBatches(images.train, images.train_labels, recipe.batch_size, device)
-    return data.Batches(images.train, recipe.batch_size, "binary", device)
+    return data.Batches(images.train, recipe.batch_size, recipe.form, device)
 
 
 def train(
@@ -140,25 +153,40 @@ def train(
         raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(recipe.epochs)}.")
     check_writable(out or weights_path(name))
     images = data.load(recipe.data)
+    started = time.perf_counter()
+    model, history = make(recipe, images, scale, seed, device, checkpoint)
+    if history.interrupted:  # half-trained weights must not take the place of stored ones
+        raise KeyboardInterrupt
+    _round(model)
+    about = describe(recipe, model, images, history, scale, seed, device) | {"seconds": round(time.perf_counter() - started, 1)}
+    save_state(out or weights_path(name), {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}, about)
+    return model, about
+
+
+def make(
+    recipe: Recipe,
+    images: data.Images,
+    scale: str = "quick",
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+) -> tuple[nn.Module, History]:
+    """Train a recipe and store nothing: the model, in eval mode on the CPU, and how its training went."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = recipe.build().to(device)
-    started = time.perf_counter()
+        method = recipe.method(recipe.build().to(device))
     history = fit(
-        recipe.method(model),
+        method,
         batches_for(recipe, images, device),
         recipe.epochs[scale],
         seed=seed,
         schedules={"lr": warmup_cosine(recipe.lr)},
         checkpoint=checkpoint,
+        progress=progress,
     )
-    if history.interrupted:  # half-trained weights must not take the place of stored ones
-        raise KeyboardInterrupt
-    model.eval().cpu()
-    _round(model)
-    about = describe(recipe, model, images, history, scale, seed, device) | {"seconds": round(time.perf_counter() - started, 1)}
-    save_state(out or weights_path(name), {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}, about)
-    return model, about
+    model = method.averaged if isinstance(method, GANTraining) else method.model
+    return model.eval().cpu(), history
 
 
 def _round(model: nn.Module) -> None:
@@ -188,6 +216,8 @@ def describe(
 def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, float]:
     """Figures on the test images, binarised once from `seed`; the bound with many samples on the first 1,000."""
     unit = data.to_unit(images.test)
+    if isinstance(model, (Generator, ConvGenerator)):
+        return sample_scores(model, images, seed)
     if isinstance(model, Classifier):
         return {"accuracy": metrics.accuracy(model, unit, images.test_labels)}
     with torch.random.fork_rng():
@@ -205,6 +235,33 @@ def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, fl
             "log_likelihood_500": many,
             "active_units": metrics.active_units(model.encode(x)[0]),
         }
+
+
+@torch.no_grad()
+def sample_scores(generator: nn.Module, images: data.Images, seed: int = 0) -> dict[str, float]:
+    """What the stored classifier of the data makes of a generator's samples, as many as 5,000 or half the test images.
+
+    Returns:
+        "distance": the Fréchet classifier distance from test images; "floor": what other test images get instead;
+        "noise": what uniform noise gets; "share": distance / noise; "classes": how many of ten there are; "largest":
+        the share of the most frequent one.
+    """
+    with torch.random.fork_rng():  # a network is drawn before it gets its stored weights
+        judged = judge(f"classifier-{images.name}")
+    source, real = torch.Generator().manual_seed(seed), data.to_unit(images.test)
+    count = min(SAMPLES, len(real) // 2)
+    fake = data.signed_to_unit(generator.eval()(torch.randn(count, generator.latent_dim, generator=source)))
+    found = metrics.frechet_classifier_distance(judged, real, fake)
+    noise = metrics.frechet_classifier_distance(judged, real, torch.rand(fake.shape, generator=source)).value
+    classes = metrics.class_histogram(judged.labels(fake))
+    return {
+        "distance": found.value,
+        "floor": found.floor,
+        "noise": noise,
+        "share": found.value / noise,
+        "classes": len(classes.counts) - len(classes.missing),
+        "largest": classes.largest_share,
+    }
 
 
 def load(name: str) -> nn.Module:

@@ -142,6 +142,7 @@ SMOKE = "train ae2-digits --scale smoke --out new"
             "InputError: 0 seeds and 1 workers were asked for",
         ),
         ("bench vae --data nowhere --json new", "DataError: nowhere"),
+        ("bench gan --data nowhere --json new", "DataError: nowhere"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_the_exit_code_2(folder, command, message, capsys):
@@ -160,7 +161,7 @@ def test_no_traceback_reaches_the_terminal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["teach"], ["bench", "gan"], ["train"], ["train", "ae2-digits", "--seed", "x"]]
+    "command", [[], ["teach"], ["bench", "all"], ["train"], ["train", "ae2-digits", "--seed", "x"]]
 )
 def test_commands_that_there_are_not_show_the_usage(command, capsys):
     with pytest.raises(SystemExit) as ended:
