@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from chapter10 import data, metrics
 from chapter10.errors import CheckpointError, InputError
 from chapter10.files import check_writable, load_into, load_state, save_state
-from chapter10.gan import GANTraining, Generator
+from chapter10.gan import Discriminator, GANTraining, Generator
 from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator, count_parameters
 from chapter10.training import History, fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining, _Training
@@ -81,6 +81,11 @@ class Recipe:
         return self.name.rsplit("-", 1)[1]
 
 
+def _against_the_chapters(generator: nn.Module) -> GANTraining:
+    """The generator against the chapter's discriminator, with the moving average of its weights as the result."""
+    return GANTraining(generator, Discriminator().to(next(generator.parameters()).device), average=0.999)
+
+
 def _against_convolutions(generator: nn.Module) -> GANTraining:
     """The generator against a convolutional discriminator, with the moving average of its weights as the result."""
     opponent = ConvDiscriminator(batch_norm=True).to(next(generator.parameters()).device)
@@ -104,6 +109,8 @@ def _recipes() -> dict[str, Recipe]:
                    lambda: VAE(latent_dim=2), VAETraining, epochs(20, 60), 2e-3, batch),
             Recipe(f"vae20-{name}", "The chapter's VAE, 20 latent dimensions.",
                    VAE, VAETraining, epochs(20, 100), 3e-3, batch),
+            Recipe(f"gan-{name}", "The chapter's GAN; the rate rises to three times the chapter's and falls to 0.",
+                   Generator, _against_the_chapters, epochs(8, 100, steps), 6e-4, 64, "signed"),
             Recipe(f"dcgan60-{name}", "A small DCGAN that two cores train within 60 seconds.",
                    ConvGenerator, _against_convolutions, epochs(2, 20, steps), 1e-3, 64, "signed"),
         ]  # fmt: skip
