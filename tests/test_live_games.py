@@ -158,7 +158,11 @@ def test_the_game_on_a_line_is_that_of_exact(page, name: str, means: list[float]
         }  # fmt: skip
         for key, number in expected.items():
             assert v[key] == pytest.approx(float(number), rel=1e-7, abs=1e-9), (key, shift, width, strength)
-        # the grid here is finer: between two points, |F − G| is taken as a line
+        page_axis = torch.linspace(
+            -18, 18, 1201, dtype=torch.float64
+        )  # between two points, F − G is taken as a line
+        distance = exact.wasserstein_1d_density(log_p(page_axis), q.log_prob(page_axis), page_axis)
+        assert v["w"] == pytest.approx(float(distance), abs=1e-9)
         assert v["w"] == pytest.approx(float(exact.wasserstein_1d_density(*densities, axis)), abs=2e-4)
 
 

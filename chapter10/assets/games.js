@@ -358,7 +358,7 @@ KINDS.lab = (d, ui) => {
           for (const [r, c] of [[3.6, '#fff'], [2.6, '#8f2d00']]) for (let k = 0; k < shown; k += 2) dot(g, X(y[2 * k]), Y(y[2 * k + 1]), r, c);
           for (let k = 0; k < few; k++) {
             const r = Math.hypot(push[2 * k], push[2 * k + 1]) || 1;
-            arrow(g, X(y[2 * k]), Y(y[2 * k + 1]), 40 * r / (r + .5), -push[2 * k] / r, push[2 * k + 1] / r, {stroke: INK, width: 1.2});
+            arrow(g, X(y[2 * k]), Y(y[2 * k + 1]), 40 * r / (r + .2), -push[2 * k] / r, push[2 * k + 1] / r, {stroke: INK, width: 1.2});
           }
         });
         const keys = [['#003f63', 'real'], ['#8f2d00', 'generated'], [INK, 'its push']];

@@ -107,7 +107,7 @@ def gan_lab(
         "ratio": steps, "ratios": list(dict.fromkeys([*RATIOS, steps])), "rate": rate, "rates": sorted({*RATES, rate}),
     }  # fmt: skip
     hint = (
-        "Arrows: where the generator's loss pushes each fake, the longer the harder (20 pixels at half a nat a unit, never above"
+        "Arrows: where the generator's loss pushes each fake, the longer the harder (20 pixels at 0.2 nats a unit, never above"
         " 40). New rules hold from the next step on; new data start anew."
     )
     return figure("lab", page, still, title, alt, hint)
@@ -204,7 +204,7 @@ def _still(
     push = -SLOPES[objective.generator](*values_and_slopes(logits, few))
     for start, (a, b) in zip(few.tolist(), push.tolist(), strict=True):
         r = math.hypot(a, b) or 1
-        length = 40 * r / (r + 0.5)
+        length = 40 * r / (r + 0.2)
         still.arrow(
             float(across(start[0])), float(down(start[1])), length, a / r, -b / r, INK, 1.2, clip=area
         )
