@@ -6,6 +6,7 @@ from torch import nn
 
 from chapter10 import backprop, vae
 from chapter10.errors import InputError
+from chapter10.nets import Dropout
 
 
 def gradients(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -44,8 +45,35 @@ def test_only_chains_of_known_layers_are_taken():
     assert not backprop.is_chain(
         [linear, nn.ReLU(), nn.Tanh()]
     )  # the second would overwrite what the first needs
+    assert backprop.is_chain([linear, nn.LeakyReLU(0.2), Dropout(0.3), linear])
     assert not backprop.is_chain([linear, nn.Dropout()])
     assert not backprop.is_chain([nn.LazyLinear(3)])
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.Tanh(), nn.LeakyReLU(0.2)])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_pass_with_dropout_has_the_gradients_that_autograd_finds(activation, training):
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        nn.Linear(5, 40), activation, Dropout(0.3), nn.Linear(40, 30), activation, Dropout(0.5), nn.Linear(30, 1)
+    )
+    layers.double().train(training)
+    x = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    grad = torch.randn(4, 1, dtype=torch.float64)
+    torch.manual_seed(1)
+    output = layers(x)
+    output.backward(grad)
+    expected, expected_x = gradients(layers), x.grad
+    for p in layers.parameters():
+        p.grad = None
+    torch.manual_seed(1)
+    with torch.no_grad():
+        run = backprop.Pass(layers, x.detach())
+        torch.testing.assert_close(run.output, output.detach())
+        torch.testing.assert_close(run.to_input(grad), expected_x)
+        assert all(p.grad is None for p in layers.parameters())
+        run.learn(grad)
+    torch.testing.assert_close(gradients(layers), expected)
 
 
 def model_and_batch(**settings) -> tuple[vae.VAE, torch.Tensor]:

@@ -443,7 +443,7 @@ def test_binarize_sets_each_pixel_with_its_grey_level_as_probability():
         (torch.full((2, 3), torch.nan), "found nan"),
         (torch.tensor([0.5, torch.nan]), "found nan"),
         (torch.tensor([0.0, 255.0]), r"must lie in \[0, 1\] for a likelihood, found 0 to 255.*to_unit"),
-        (torch.tensor([-1.0, 1.0]), r"found -1 to 1.*\(x \+ 1\) / 2"),
+        (torch.tensor([-1.0, 1.0]), r"found -1 to 1.*signed_to_unit"),
         (torch.empty(0, 784), r"no images in a tensor of shape \[0, 784\]"),
         (torch.zeros(2, 3, dtype=torch.uint8), "must be floats.*found torch.uint8.*to_unit"),
     ],
@@ -561,3 +561,49 @@ def test_samples_fall_where_the_density_says():
 def test_mixtures_that_are_none(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+# Images for a GAN, points of a mixture
+
+
+def test_signed_images_come_back_as_they_were():
+    pixels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
+    torch.testing.assert_close(data.signed_to_unit(data.to_signed(pixels)), data.to_unit(pixels), rtol=0, atol=1e-7)
+    slightly = torch.tensor([-1.000001, 1.000001])  # as rounding may leave it
+    assert data.signed_to_unit(slightly).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("value", [-1.1, 1.1, math.nan])
+def test_what_is_no_signed_image_does_not_become_a_unit_one(value):
+    with pytest.raises(InputError, match=r"\[−1, 1\] were expected, found"):
+        data.signed_to_unit(torch.tensor([0.0, value]))
+
+
+def test_signed_images_are_told_from_unit_ones_by_their_dark_pixels():
+    data.check_signed(torch.tensor([-1.0, 1.0]))
+    data.check_signed(torch.tensor([-0.01, 0.9]))
+    for x, message in [
+        (torch.tensor([0.0, 1.0]), r"\[−1, 1\], as the generator's tanh does, found 0 to 1\. In \[0, 1\] the disc"),
+        (torch.tensor([0.0, 255.0]), r"found 0 to 255\. data.Batches"),
+        (torch.tensor([-1.5, 1.0]), "found -1.5 to 1"),
+        (torch.tensor([-1.0, math.nan]), "found nan"),
+        (torch.empty(0, 4), "no images"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            data.check_signed(x)
+
+
+def test_batches_of_points_are_new_in_each_epoch_and_repeat_with_the_seed():
+    batches = data.PointBatches(data.grid(3), 50, 4)
+    torch.manual_seed(1)
+    first, second = list(batches), list(batches)
+    assert len(batches) == 4 and [x.shape for x in first] == [(50, 2)] * 4
+    points = torch.cat(first + second)
+    assert len(points.unique(dim=0)) == len(points)
+    torch.manual_seed(1)
+    assert all(torch.equal(a, b) for a, b in zip(first, batches))
+    nearest = (points.unsqueeze(1) - data.grid(3).means).norm(dim=2).min(1).values
+    assert nearest.max() < 6 * 0.05
+    for wrong in ({"batch_size": 0, "steps": 1}, {"batch_size": 1, "steps": 0}):
+        with pytest.raises(InputError, match="is 0; give a whole number"):
+            data.PointBatches(data.ring(), **wrong)

@@ -43,6 +43,13 @@ def equal(module, before):
     return all(torch.equal(p, b) for p, b in zip(module.parameters(), before))
 
 
+class ByAutograd(Generator):
+    """The same network under another name: its steps go through autograd."""
+
+
+GENERATORS = [Generator, ByAutograd]
+
+
 class Linear(nn.Module):
     """A discriminator with one weight a pixel: its logit is x·w + b."""
 
@@ -99,8 +106,18 @@ def test_the_generator_s_gradients_have_the_factors_of_the_theory():
     torch.testing.assert_close(gradient(gan.non_saturating_generator_loss, fake), -(-fake).sigmoid() / 7)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_slopes_are_the_losses_gradients(smoothing):
+    real, fake = (part.requires_grad_() for part in logits())
+    loss = gan.discriminator_loss(real, fake[:5], smoothing)
+    expected = torch.cat(torch.autograd.grad(loss, [real, fake]))[:12]
+    torch.testing.assert_close(gan.discriminator_slope(real, fake[:5], smoothing), expected)
+    for loss_of, slope_of in gan.GENERATOR_LOSSES.values():
+        torch.testing.assert_close(slope_of(fake), gradient(loss_of, fake.detach()))
+
+
 @pytest.mark.parametrize("size", [25.0, 100.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_at_logits_up_to_a_hundred_values_and_gradients_are_those_of_the_limit(size, dtype):
     high = torch.full((1, 1), size, dtype=dtype)
     tiny = math.exp(-size)
@@ -276,16 +293,18 @@ def test_dropout_s_gradient_passes_where_its_output_did():
 # The two steps
 
 
-def test_d_s_step_moves_d_alone_and_leaves_no_gradient_at_g():
-    method = small(Objective(r1=1.0, instance_noise=0.1))
+@pytest.mark.parametrize("r1", [0.0, 1.0])
+def test_d_s_step_moves_d_alone_and_leaves_no_gradient_at_g(r1):
+    method = small(Objective(r1=r1, instance_noise=0.1))
     before, d_before = weights(method.generator), weights(method.discriminator)
     method.discriminator_step(images())
     assert equal(method.generator, before) and all(p.grad is None for p in method.generator.parameters())
     assert not any(torch.equal(p, b) for p, b in zip(method.discriminator.parameters(), d_before))
 
 
-def test_g_s_step_moves_g_alone_and_leaves_d_s_gradient_as_it_was():
-    method = small()
+@pytest.mark.parametrize("build", GENERATORS)
+def test_g_s_step_moves_g_alone_and_leaves_d_s_gradient_as_it_was(build):
+    method = GANTraining(build(3, 12), Discriminator(12))
     method.discriminator_step(images())
     gradients = [p.grad.clone() for p in method.discriminator.parameters()]
     before, g_before = weights(method.discriminator), weights(method.generator)
@@ -293,6 +312,33 @@ def test_g_s_step_moves_g_alone_and_leaves_d_s_gradient_as_it_was():
     assert equal(method.discriminator, before)
     assert all(torch.equal(p.grad, g) for p, g in zip(method.discriminator.parameters(), gradients))
     assert not any(torch.equal(p, b) for p, b in zip(method.generator.parameters(), g_before))
+
+
+@pytest.mark.parametrize("objective", [Objective(), Objective("minimax", 0.1, 0.3)])
+def test_steps_by_hand_and_by_autograd_train_to_the_same_weights(objective):
+    states = []
+    for build in GENERATORS:
+        torch.manual_seed(0)
+        method = GANTraining(build(3, 12), Discriminator(12), lr=1e-3, objective=objective, d_steps=2)
+        assert method._by_hand(images()) == (build is Generator)
+        torch.manual_seed(1)
+        parts = [method.step(images()) for _ in range(20)]
+        states.append(method.generator.state_dict() | method.discriminator.state_dict() | parts[-1])
+    torch.testing.assert_close(*states, rtol=1e-3, atol=1e-5)
+
+
+def test_who_is_stepped_by_hand():
+    x = images()
+    assert GANTraining(MixtureGenerator(), MixtureDiscriminator())._by_hand(torch.zeros(3, 2))
+    assert not GANTraining(MixtureGenerator(batch_norm=True), MixtureDiscriminator())._by_hand(torch.zeros(3, 2))
+    assert not GANTraining(MixtureGenerator(), MixtureDiscriminator(maxout=2))._by_hand(torch.zeros(3, 2))
+    assert not GANTraining(Generator(3, 12).double(), Discriminator(12).double())._by_hand(x.double())
+    frozen = small()
+    frozen.generator.model[0].weight.requires_grad_(False)
+    before = frozen.generator.model[0].weight.clone()
+    assert not frozen._by_hand(x)
+    frozen.step(x)
+    assert torch.equal(frozen.generator.model[0].weight, before)
 
 
 def quiet(discriminator):
@@ -303,8 +349,9 @@ def quiet(discriminator):
     return discriminator
 
 
-def test_d_s_gradient_is_that_of_the_chapter_s_loss():
-    method = GANTraining(Generator(3, 12), quiet(Discriminator(12)), lr=0.0)
+@pytest.mark.parametrize("build", GENERATORS)
+def test_d_s_gradient_is_that_of_the_chapter_s_loss(build):
+    method = GANTraining(build(3, 12), quiet(Discriminator(12)), lr=0.0)
     x = images()
     torch.manual_seed(5)
     parts = method.discriminator_step(x)
@@ -320,9 +367,10 @@ def test_d_s_gradient_is_that_of_the_chapter_s_loss():
     assert parts["d_fake"].item() == pytest.approx(fake_p.mean().item())
 
 
+@pytest.mark.parametrize("build", GENERATORS)
 @pytest.mark.parametrize("objective", ["non-saturating", "minimax"])
-def test_g_s_gradient_is_that_of_its_loss_through_d(objective):
-    method = GANTraining(Generator(3, 12), quiet(Discriminator(12)), lr=0.0, objective=Objective(objective))
+def test_g_s_gradient_is_that_of_its_loss_through_d(objective, build):
+    method = GANTraining(build(3, 12), quiet(Discriminator(12)), lr=0.0, objective=Objective(objective))
     torch.manual_seed(5)
     parts = method.generator_step(16)
     torch.manual_seed(5)
@@ -461,7 +509,7 @@ def test_the_average_takes_batch_norm_s_statistics_along_and_samples_come_from_i
     method = GANTraining(ConvGenerator(8, 4), ConvDiscriminator(4), average=0.5)
     for _ in range(3):
         method.step(images(6, 784))
-    now, mean = method.generator.model[2], method.averaged.model[2]
+    now, mean = method.generator.model[1], method.averaged.model[1]
     assert mean.num_batches_tracked == now.num_batches_tracked > 0
     assert not torch.equal(mean.running_mean, now.running_mean) and mean.running_mean.abs().sum() > 0
     z = torch.randn(3, 8, generator=torch.Generator().manual_seed(3))

@@ -15,9 +15,17 @@ import pytest
 import torch
 
 from chapter10 import training
-from chapter10.data import Batches
+from chapter10.data import Batches, PointBatches, ring
 from chapter10.errors import CheckpointError, InputError, SaveError, TrainingError
 from chapter10.files import save_state
+from chapter10.gan import (
+    Discriminator,
+    GANTraining,
+    Generator,
+    MixtureDiscriminator,
+    MixtureGenerator,
+    Objective,
+)
 from chapter10.training import fit, warmup_cosine
 from chapter10.vae import VAE, VAETraining
 
@@ -148,6 +156,41 @@ def test_a_resumed_run_ends_as_if_never_stopped(tmp_path, epoch, plan):
     assert same(whole, resumed)
     assert without_seconds(history) == without_seconds(expected)
     assert history["seconds"] == sorted(history["seconds"]) and history["epoch"] == list(range(1, EPOCHS + 1))
+
+
+def a_game(images_of="signed"):
+    """With all that a game keeps or draws: dropout, noise, an average, batch norm, both kinds of steps."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(3)
+        if images_of == "signed":
+            players = Generator(3, 64), Discriminator(64)
+        else:
+            players = MixtureGenerator(2, 8, 2, batch_norm=True), MixtureDiscriminator(8, 2, maxout=2)
+        return GANTraining(*players, objective=Objective(instance_noise=0.1), d_steps=2, average=0.9)
+
+
+@pytest.mark.parametrize("kind", ["signed", "points"])
+def test_a_resumed_game_ends_as_if_never_stopped(tmp_path, kind):
+    path = tmp_path / "game.safetensors"
+    batches = Batches(images(), 20, "signed") if kind == "signed" else PointBatches(ring(), 10, 3)
+    plan = {"lr": warmup_cosine(1e-3), "instance_noise": lambda done: 0.2 * (1 - done)}
+    whole, expected = train(4, a_game(kind), batches, schedules=plan)
+    with pytest.raises(Stop):
+        train(4, a_game(kind), batches, schedules=plan, checkpoint=path, callbacks=[stop_after(2)])
+    resumed, history = train(4, a_game(kind), batches, schedules=plan, checkpoint=path)
+    assert same(whole, resumed) and without_seconds(history) == without_seconds(expected)
+    assert resumed.averaged_steps == whole.averaged_steps == 4 * len(batches)
+    z = torch.Generator().manual_seed(0)
+    assert torch.equal(resumed.sample(3, z), whole.sample(3, z.manual_seed(0)))
+
+
+def test_a_checkpoint_of_another_game_is_refused(tmp_path):
+    path = tmp_path / "game.safetensors"
+    batches = Batches(images(), 20, "signed")
+    train(1, a_game(), batches, checkpoint=path)
+    other = GANTraining(Generator(3, 64), Discriminator(64))  # keeps no average
+    with pytest.raises(CheckpointError, match="averaged"):
+        train(2, other, batches, checkpoint=path)
 
 
 def test_more_epochs_can_be_asked_of_a_finished_run(tmp_path):
