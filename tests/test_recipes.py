@@ -13,6 +13,7 @@ from torch import nn
 from chapter10 import data, experiments, recipes
 from chapter10.errors import CheckpointError, DataError, InputError, SaveError
 from chapter10.files import load_state, save_state
+from chapter10.gan import Generator
 from chapter10.nets import Classifier, ConvGenerator, count_parameters
 from chapter10.recipes import RECIPES, LabelledBatches
 from chapter10.vae import VAE, Autoencoder
@@ -20,12 +21,16 @@ from chapter10.vae import VAE, Autoencoder
 needs_mnist = pytest.mark.skipif(
     not os.environ.get("CHAPTER10_DATA"), reason="CHAPTER10_DATA names no folder with MNIST"
 )
-KINDS = {"classifier": Classifier, "ae2": Autoencoder, "vae2": VAE, "vae20": VAE, "dcgan60": ConvGenerator}
+KINDS = {
+    "classifier": Classifier, "ae2": Autoencoder, "vae2": VAE, "vae20": VAE,
+    "gan": Generator, "dcgan60": ConvGenerator,
+}  # fmt: skip
 SCORES = {
     "classifier": {"accuracy"},
     "ae2": {"cross_entropy"},
     "vae2": {"elbo", "reconstruction", "kl", "log_likelihood_500", "active_units"},
     "vae20": {"elbo", "reconstruction", "kl", "log_likelihood_500", "active_units"},
+    "gan": {"distance", "floor", "noise", "share", "classes", "largest"},
     "dcgan60": {"distance", "floor", "noise", "share", "classes", "largest"},
 }
 DIGITS = [name for name in RECIPES if name.endswith("digits")]
