@@ -133,3 +133,31 @@ def test_a_training_repeats_and_says_what_it_saw(kind, digits, grey):
 def test_another_kind_is_refused(digits, grey):
     with pytest.raises(InputError, match="no 'flow' to train"):
         comparison.train("flow", digits, grey, 0, 1e-3, 1, 1)
+
+
+def test_searches_are_timed_and_only_a_vae_has_an_encoder(grey):
+    torch.manual_seed(0)
+    vae = comparison.inversion(recipes.load("vae20-digits"), grey.real[:2], seed=0)
+    gan = comparison.inversion(comparison.Generator(), grey.real[:2], seed=0)
+    for found in (vae, gan):
+        assert found["inversion_best"] <= found["inversion_first"] and found["inversion_seconds"] > 0
+    assert vae["inversion_best"] < vae["encoder"] < 0.2 < gan["inversion_best"]  # an untrained generator
+    assert "encoder" not in gan
+
+
+def test_all_rates_run_for_the_first_seeds_only(monkeypatch):
+    def trained(kind, images, ruler, seed, lr, rounds, steps):
+        return kind, {"trained": (kind, round(lr, 7), rounds)}
+
+    monkeypatch.setattr(comparison, "train", trained)
+    monkeypatch.setattr(comparison, "measures", lambda model, grey, binary, seed: {"measured": model})
+    rows = comparison.vae_or_gan("digits", 0)
+    assert [row["model"] for row in rows] == ["noise", *["VAE"] * 3, *["GAN"] * 3]
+    half = comparison.ROUNDS // 2
+    assert [row["trained"] for row in rows[4:]] == [
+        ("GAN", 2e-4, comparison.ROUNDS), ("GAN", 6e-4, half), ("GAN", round(2e-4 / 3, 7), half),
+    ]  # fmt: skip
+    assert [row.get("measured") for row in rows[1:]] == ["VAE", None, None, "GAN", None, None]
+    assert 0.9 < rows[0]["real_sure"] <= 1 and rows[0]["sharpness"] == pytest.approx(2, abs=0.01)
+    later = comparison.vae_or_gan("digits", comparison.RATE_SEEDS)
+    assert [row["model"] for row in later] == ["noise", "VAE", "GAN"]
