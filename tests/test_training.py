@@ -325,6 +325,21 @@ def test_a_loss_that_breaks_is_named_with_its_step(monkeypatch, look, step, valu
         assert method.steps == step  # found at once
 
 
+@pytest.mark.parametrize(
+    "advice, sentence",
+    [
+        (None, r"Try a lower learning rate or look for input outside its range; the"),
+        ("wait", r"Try a lower learning rate, look for input outside its range, or wait; the"),
+    ],
+)
+def test_a_method_says_itself_what_else_to_try(advice, sentence):
+    method = Walk({1: math.nan})
+    if advice:
+        method.advice = advice
+    with pytest.raises(TrainingError, match=sentence):
+        fit(method, eight(), 1, progress=False)
+
+
 def test_weights_that_the_last_update_broke_are_found():
     method = Walk(weights={16: math.inf})
     with pytest.raises(TrainingError, match=r"Step 16: the update left 'net\.weight' .* back to the end of epoch 1"):
