@@ -24,7 +24,8 @@ VARIANTS = {  # name: (β1, range of the real images)
     "images in [0, 1]": (0.9, "unit"),
 }
 LR, BATCH = 2e-4, 64  # the chapter's rate; it names no batch size
-ROUNDS = {"mnist": 16, "digits": 8}  # looks at a training; four are enough where the images are in [0, 1]
+ROUNDS = {"mnist": 10, "digits": 8}  # looks at a training
+UNIT_ROUNDS = 3  # where the images are in [0, 1]
 STEPS = 160  # between two looks
 SHOWN = 6  # samples kept from every second look, always of the same z
 
@@ -76,7 +77,7 @@ def gan_recipe(name: str, seed: int) -> list[dict[str, Any]]:
 def train_variant(name: str, seed: int, variant: str, rounds: int | None = None) -> dict[str, Any]:
     """One training, for each round: losses, D's accuracy on test images, Fréchet classifier distance, classes."""
     beta1, form = VARIANTS[variant]
-    rounds = rounds or (4 if form == "unit" else ROUNDS[name])
+    rounds = rounds or (UNIT_ROUNDS if form == "unit" else ROUNDS[name])
     images, judge = data.load(name), recipes.judge(f"classifier-{name}")
     batches = data.Batches(images.train, BATCH, form)
     with torch.random.fork_rng():
@@ -153,4 +154,4 @@ def unpack(samples: str) -> Tensor:
 
 def _short(value: float) -> float:
     """Five digits that count: more say nothing here."""
-    return float(f"{value:.5g}")
+    return value if isinstance(value, int) else float(f"{value:.5g}")
