@@ -116,6 +116,14 @@ def test_the_readme_links_to_files_that_are_there():
     assert [target for target in targets if "://" not in target and not (ROOT / target).is_file()] == []
 
 
+def test_the_notebooks_link_to_notebooks_that_are_there():
+    dead = []
+    for path in (ROOT / "notebooks" / "text").glob("*.md"):
+        targets = re.findall(r"\]\(([^)#:\s]+\.(?:ipynb|md|py))\)", path.read_text("utf-8"))
+        dead += [f"{path.name}: {t}" for t in targets if not (ROOT / "notebooks" / t).is_file()]
+    assert dead == []
+
+
 def test_ci_and_the_workflow_call_the_readme_line():
     script = read(".ci/run")
     assert 'line="$(readme_line test)"' in script and 'bash -c "$line"' in script
