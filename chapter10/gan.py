@@ -42,7 +42,7 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, smoothing: floa
 
     Args:
         real_logits, fake_logits: D's logits [B, 1] for real and for generated images.
-        smoothing: ε: the label of real images is 1 − ε; that of fakes stays 0, or the best D would change its shape.
+        smoothing: ε: the label of real images is 1 − ε; that of fakes stays 0, or q would enter the best D's numerator.
             (Salimans et al. 2016: the best D is then (1 − ε)·p / (p + q).)
     Returns:
         a scalar in nats; 2·log 2 where D says one half everywhere (and ε is 0).
