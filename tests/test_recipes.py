@@ -262,6 +262,7 @@ def test_stored_results_say_how_they_were_made(name):
     assert result["seeds"] >= LEAST_SEEDS[name.rpartition("-")[0]]
     assert {"processor", "cores", "system", "python", "torch", "date"} <= set(result["machine"])
     assert {row["seed"] for row in result["rows"]} == set(range(result["seeds"]))
+    assert "/" not in json.dumps(result["machine"]["system"])
 
 
 @pytest.mark.parametrize("name", [name for name in experiments.names() if name.startswith("latent-space")])
