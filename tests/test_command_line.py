@@ -171,7 +171,7 @@ def test_commands_that_there_are_not_show_the_usage(command, capsys):
 
 def test_measure_stores_its_result(tmp_path, capsys, monkeypatch):
     # A real measurement takes a minute; here the seeds' rows come at once, through a real process.
-    monkeypatch.setitem(experiments.EXPERIMENTS, "latent-space", seed_only)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "latent-space", (seed_only, ("digits",)))
     path = tmp_path / "result.json"
     arguments = ["measure", "latent-space-digits", "--seeds", "3", "--out", str(path)]
     assert main(arguments) == 0
