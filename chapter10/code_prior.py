@@ -1,0 +1,211 @@
+"""A prior over the codes of a VQ-VAE, so that it can generate: a small PixelCNN over the 7×7 map of an image's codes.
+
+Van den Oord, Kalchbrenner and Kavukcuoglu 2016, Pixel Recurrent Neural Networks: masked convolutions, residual blocks.
+The VQ-VAE is trained first and stays as it is (van den Oord, Vinyals and Kavukcuoglu 2017, section 4). B images, K codes,
+h×h places, read row by row like a page.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chapter10.errors import InputError
+from chapter10.nets import check_sizes, in_chunks
+from chapter10.vae import _Training, bernoulli_log_likelihood
+from chapter10.vqvae import VQVAE, check_codes
+
+
+class MaskedConv2d(nn.Module):
+    """A convolution that sees the rows above, and in its own row what is on the left: maps [B, C, h, w] -> [B, O, h, w].
+
+    Args:
+        rows, columns: of the kernel; columns must be odd. The last row is the place's own.
+        itself: whether a place sees itself ("mask B"); the first layer must not ("mask A").
+    """
+
+    def __init__(self, inputs: int, outputs: int, rows: int, columns: int, itself: bool):
+        super().__init__()
+        check_sizes(inputs=inputs, outputs=outputs, rows=rows, columns=columns)
+        if columns % 2 == 0:
+            raise InputError(f"columns is {columns}; give an odd number, so that there is one in the middle.")
+        self.conv = nn.Conv2d(inputs, outputs, (rows, columns))
+        mask = torch.ones(rows, columns)
+        mask[-1, columns // 2 + itself :] = 0
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = self.mask.shape
+        padded = F.pad(x, (columns // 2, columns // 2, rows - 1, 0))  # nothing below: that is hidden anyway
+        return F.conv2d(padded, self.conv.weight * self.mask, self.conv.bias)
+
+
+class Block(nn.Module):
+    """A residual block of the PixelCNN: half as many channels inside, one masked convolution."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(width, width // 2, 1),
+            nn.ReLU(),
+            MaskedConv2d(width // 2, width // 2, 3, 5, itself=True),
+            nn.ReLU(),
+            nn.Conv2d(width // 2, width, 1),
+        )
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.layers(h)
+
+
+class CodePrior(nn.Module):
+    """p(codes) = Π p(code at a place | the codes before it), the places read row by row.
+
+    Args:
+        num_codes: K; size: h, of the map; width: channels; blocks: how many residual blocks; embedding: numbers for a code;
+        code_dim: C of the codebook, which it keeps a copy of, to know whose codes it was trained on.
+
+    The first layer sees all of the row above, so that no earlier code is hidden from a place (a stack of small masked
+    convolutions is blind on the right). A term for each place says where on the map it is: digits are in the middle.
+    """
+
+    def __init__(
+        self,
+        num_codes: int = 64,
+        size: int = 7,
+        width: int = 64,
+        blocks: int = 4,
+        embedding: int = 16,
+        code_dim: int = 16,
+    ):
+        super().__init__()
+        check_sizes(
+            num_codes=num_codes, size=size, width=width, blocks=blocks, embedding=embedding, code_dim=code_dim
+        )
+        self.num_codes, self.size = num_codes, size
+        self.embed = nn.Embedding(num_codes, embedding)
+        self.first = MaskedConv2d(embedding, width, 3, 2 * size - 1, itself=False)
+        self.place = nn.Parameter(0.1 * torch.randn(width, size, size))
+        self.blocks = nn.Sequential(*(Block(width) for _ in range(blocks)))
+        self.last = nn.Sequential(nn.ReLU(), nn.Conv2d(width, num_codes, 1))
+        # Whose codes these are: 0 until it is trained.
+        self.register_buffer("codebook", torch.zeros(num_codes, code_dim))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """codes [B, h, h] -> logits [B, K, h, h]; those of a place hang on the codes before it only."""
+        return self._logits(check_codes(codes, self.num_codes, self.size))
+
+    def _logits(self, codes: Tensor) -> Tensor:
+        """The first rows of a map will do: codes [B, r, h] -> [B, K, r, h]."""
+        h = self.embed(codes).permute(0, 3, 1, 2)  # (B, r, h, E) -> (B, E, r, h), in memory as before
+        h = self.first(h) + self.place[:, : codes.shape[1]]
+        return self.last(self.blocks(h))
+
+    def _last_row(self, codes: Tensor) -> Tensor:
+        return self._logits(codes)[:, :, -1]
+
+    def log_prob(self, codes: Tensor) -> Tensor:
+        """log p(codes) [B], in nats."""
+        return -F.cross_entropy(self(codes), codes, reduction="none").sum((1, 2))
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n maps of codes [n, h, h], drawn place by place.
+
+        Args:
+            generator: torch's source of random numbers, on the CPU; the global one if None.
+        """
+        check_sizes(n=n)
+        device, training = self.place.device, self.training
+        self.eval()
+        codes = torch.zeros(n, self.size, self.size, dtype=torch.int64, device=device)
+        uniform = torch.rand(self.size, self.size, n, 1, generator=generator).to(device)
+        for row in range(self.size):
+            for column in range(self.size):
+                # The logits of this row's places, of which one is wanted: (n, K, h) -> (n, K)
+                logits = in_chunks(self._last_row, codes[:, : row + 1], 500)[:, :, column]
+                cumulated = logits.softmax(1).cumsum(1)
+                drawn = (cumulated < uniform[row, column] * cumulated[:, -1:]).sum(1)
+                codes[:, row, column] = drawn.clamp(max=self.num_codes - 1)
+        self.train(training)
+        return codes
+
+    def belong_to(self, model: VQVAE) -> None:
+        """Note whose codes the prior is trained on; raise InputError if those of another codebook are noted already."""
+        book, size = model.quantizer.codebook.detach(), model.map_size
+        if book.shape != self.codebook.shape or size != self.size:
+            raise InputError(
+                f"The prior is made for {self.num_codes} codes of {self.codebook.shape[1]} numbers on {self.size}×{self.size} places, "
+                f"this VQ-VAE has {len(book)} of {book.shape[1]} on {size}×{size}: make CodePrior(num_codes={len(book)}, "
+                f"size={size}, code_dim={book.shape[1]})."
+            )
+        if not self.codebook.any():
+            self.codebook.copy_(book)
+        # Stored weights are rounded to half precision: a thousandth is no other codebook.
+        elif (self.codebook - book).abs().max() > 2e-3 * book.abs().max():
+            raise InputError(
+                "The prior was trained on the codes of another codebook: here the same numbers mean other things. "
+                "Train it on this VQ-VAE's codes, or take the VQ-VAE that it was trained with."
+            )
+
+
+class CodePriorTraining(_Training):
+    """Ascends log p(codes) of a trained VQ-VAE's codes: `fit` hands it images, and the VQ-VAE, which stays, makes codes of them."""
+
+    def __init__(self, prior: CodePrior, model: VQVAE, lr: float = 1e-3):
+        prior.belong_to(model)
+        super().__init__(prior, lr)
+        self.vqvae = model
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        """One update on x [B, D] in [0, 1]. Returns "loss": nats an image."""
+        self.model.train()
+        with torch.no_grad():  # the codes are data here: nothing is learnt by the VQ-VAE
+            codes = self.vqvae.codes(x)
+        loss = -self.model.log_prob(codes).mean()
+        self.update(loss)
+        return {"loss": loss.detach()}
+
+
+def sample_images(model: VQVAE, prior: CodePrior, n: int, generator: torch.Generator | None = None) -> Tensor:
+    """n images [n, D] in [0, 1]: codes from the prior, decoded; the probabilities of the pixels."""
+    prior.belong_to(model)
+    return in_chunks(lambda codes: model.decode_codes(codes).sigmoid(), prior.sample(n, generator))
+
+
+def uniform_codes(model: VQVAE, n: int, generator: torch.Generator | None = None) -> Tensor:
+    """n maps [n, h, h] of codes from the uniform prior: each place for itself, each code as likely as the other."""
+    size = (n, model.map_size, model.map_size)
+    return torch.randint(model.quantizer.num_codes, size, generator=generator).to(
+        model.quantizer.codebook.device
+    )
+
+
+class Bits(NamedTuple):
+    """What it takes to send binary images, each [B], in bits: first the codes, then the pixels, given the codes."""
+
+    codes: Tensor  # −log₂ p(codes)
+    pixels: Tensor  # −log₂ p(x|codes)
+
+    @property
+    def total(self) -> Tensor:
+        """An upper bound on −log₂ p(x): the ELBO of a posterior that is sure of its codes, in bits, with its sign turned."""
+        return self.codes + self.pixels
+
+
+@torch.no_grad()
+def bits_per_image(model: VQVAE, prior: CodePrior | None, x: Tensor) -> Bits:
+    """The bits of binary images x [B, D], by the prior, or, where it is None, by the uniform one: log₂ K for each code."""
+    if prior is not None:
+        prior.belong_to(model)
+
+    def bits(part: Tensor) -> Tensor:
+        codes = model.codes(part)
+        pixels = -bernoulli_log_likelihood(model.decode_codes(codes), part)
+        even = model.map_size**2 * math.log(model.quantizer.num_codes)
+        nats = torch.full_like(pixels, even) if prior is None else -prior.log_prob(codes)
+        return torch.stack([nats, pixels], 1) / math.log(2)
+
+    return Bits(*in_chunks(bits, x).unbind(1))
