@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from chapter10 import backprop
 from chapter10.data import check_signed
 from chapter10.errors import InputError
-from chapter10.nets import check_sizes, last_module
+from chapter10.nets import check_sizes, follow, last_module
 from chapter10.players import Discriminator, Generator, MixtureDiscriminator, MixtureGenerator
 from chapter10.training import adam
 
@@ -311,17 +311,11 @@ class GANTraining:
         loss.backward(inputs=mine)
         optimizer.step()
 
-    @torch.no_grad()
     def _average(self) -> None:
         """a ← a + (w − a)·(1 − β)/(1 − β^t): the exponential mean of w₁ … w_t with weights that add up to 1."""
         self.averaged_steps += 1
         share = (1 - self.average) / (1 - self.average**self.averaged_steps)
-        now = self.generator.state_dict()
-        for name, mean in self.averaged.state_dict().items():  # with batch norm's running statistics
-            if mean.is_floating_point():
-                mean.lerp_(now[name], share)
-            else:
-                mean.copy_(now[name])
+        follow(self.averaged, self.generator, share)
 
     @property
     def lr(self) -> float:

@@ -61,7 +61,7 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
 
-def _dcgan_init(module: nn.Module) -> None:
+def dcgan_init(module: nn.Module) -> None:
     """Weights from N(0, 0.02), as DCGAN's authors draw them; batch norm's around 1."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
         nn.init.normal_(module.weight, 0.0, 0.02)
@@ -123,7 +123,7 @@ class ConvGenerator(nn.Module):
             nn.Flatten(),  # -> (B, 784)
             nn.Tanh(),
         )
-        self.apply(_dcgan_init)
+        self.apply(dcgan_init)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
@@ -133,7 +133,7 @@ class ConvDiscriminator(nn.Module):
     """A small DCGAN's discriminator: images [B, 784] in [−1, 1] -> logits [B, 1].
 
     As in the generator, a layer without convolution looks at the whole digit. Batch norm, if asked, is in the second
-    layer and the third.
+    layer and the third. Its features are what the second layer finds, [B, 98·width]: 32 maps of 7×7 by default.
     """
 
     def __init__(self, width: int = 16, batch_norm: bool = False, hidden_dim: int = 128):
@@ -153,10 +153,20 @@ class ConvDiscriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Linear(hidden_dim, 1),
         )
-        self.apply(_dcgan_init)
+        self.apply(dcgan_init)
+        self._top = 1 + next(i for i, layer in enumerate(self.model) if isinstance(layer, Rows))
+
+    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, 784] -> what the second layer finds [B, 98·width], and the logits [B, 1], in one pass."""
+        features = self.model[: self._top](as_rows(x, self.img_dim, "The discriminator", "images"))
+        return features, self.model[self._top :](features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(as_rows(x, self.img_dim, "The discriminator", "images"))
+        return self.features_and_logits(x)[1]
+
+    def features(self, x: Tensor) -> Tensor:
+        """x [B, 784] -> what the second layer finds [B, 98·width]."""
+        return self.model[: self._top](as_rows(x, self.img_dim, "The discriminator", "images"))
 
     def probability(self, x: Tensor) -> Tensor:
         """x [B, 784] -> the probability of being real [B, 1]."""
@@ -211,6 +221,17 @@ def as_rows(x: Tensor, size: int, who: str, what: str) -> Tensor:
 def last_module(module: nn.Module) -> nn.Module:
     """The innermost module that was defined last, which in a sequence is the one that runs last."""
     return list(module.modules())[-1]
+
+
+@torch.no_grad()
+def follow(mean: nn.Module, module: nn.Module, share: float) -> None:
+    """mean ← mean + (module − mean)·share for each weight, and for batch norm's running statistics; counts are copied."""
+    now = module.state_dict()
+    for name, value in mean.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(now[name], share)
+        else:
+            value.copy_(now[name])
 
 
 def count_parameters(module: nn.Module) -> int:
