@@ -29,7 +29,7 @@ from chapter10.errors import DataError, InputError
 from chapter10.nets import check_sizes
 
 FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}  # as torchvision names its classes and folders
-TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "the digits inside scikit-learn"}
+TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "the digits inside scikit-learn", "shapes": "rendered shapes"}
 FILES = {  # name: (magic number, count)
     "train-images-idx3-ubyte": (2051, 60_000),
     "train-labels-idx1-ubyte": (2049, 60_000),
@@ -55,7 +55,7 @@ class Images:
     """Images and labels in memory.
 
     Attributes:
-        name: "mnist", "fashion-mnist" or "digits".
+        name: "mnist", "fashion-mnist" or "digits"; or "shapes", which `shapes.split` makes.
         train: training images, uint8 [N, 28, 28]; train_labels: int64 [N].
         test: test images, uint8 [M, 28, 28]; test_labels: int64 [M].
         source: where they came from, in words.

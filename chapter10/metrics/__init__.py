@@ -1,4 +1,5 @@
-"""How good a model is: likelihood, what a classifier thinks of its images, samples beside real ones, modes."""
+"""How good a model is: likelihood, what a classifier thinks of its images, samples beside real ones, modes,
+disentanglement, use of a codebook."""
 
 from chapter10.metrics.blur import Sharpness, sharpness, spatial_frequency
 from chapter10.metrics.classes import (
@@ -8,6 +9,12 @@ from chapter10.metrics.classes import (
     class_histogram,
     confidence,
     variety,
+)
+from chapter10.metrics.codes import Perplexity, perplexity
+from chapter10.metrics.disentanglement import (
+    MutualInformationGap,
+    mutual_information,
+    mutual_information_gap,
 )
 from chapter10.metrics.frechet import (
     FrechetClassifierDistance,
@@ -34,9 +41,11 @@ __all__ = [
     "Judge",
     "MeanELBO",
     "ModeCoverage",
+    "MutualInformationGap",
     "Nearest",
     "NearestTraining",
     "NeighbourScores",
+    "Perplexity",
     "PrecisionRecall",
     "Sharpness",
     "accuracy",
@@ -50,10 +59,13 @@ __all__ = [
     "iwae_bound",
     "mean_elbo",
     "mode_coverage",
+    "mutual_information",
+    "mutual_information_gap",
     "nearest",
     "nearest_training",
     "neighbour_scores",
     "perfect_share",
+    "perplexity",
     "precision_recall",
     "sharpness",
     "spatial_frequency",
