@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from chapter10.adam import OneVectorAdam
 from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, TrainingError
 from chapter10.files import check_writable, load_into, load_state, random_state, save_state, set_random_state
@@ -291,7 +292,10 @@ def _report(history: History, epochs: int, show: bool) -> None:
 def adam(module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
     """Adam over the module's parameters, in one call for all of them where the device has it: faster."""
     parameters = list(module.parameters())
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=parameters[0].device.type in ("cpu", "cuda"))
+    device = parameters[0].device.type
+    if device == "cpu":
+        return OneVectorAdam(parameters, lr, betas)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=device == "cuda")
 
 
 def warmup_cosine(base: float, warmup: float = 0.2, final: float = 0.0) -> Schedule:
@@ -305,3 +309,34 @@ def warmup_cosine(base: float, warmup: float = 0.2, final: float = 0.0) -> Sched
         return final + (base - final) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
     return schedule
+
+
+def linear_annealing(share: float = 0.5, top: float = 1.0) -> Schedule:
+    """Up from 0 to `top` in a straight line over the first share of training, then constant (Bowman et al. 2016).
+
+    Given as fit(..., schedules={"beta": linear_annealing()}), it warms up the price of the KL.
+    """
+    _check_annealing(share, top)
+    return lambda done: top * min(1.0, done / share)
+
+
+def cyclical_annealing(cycles: int = 4, share: float = 0.5, top: float = 1.0) -> Schedule:
+    """`cycles` equal pieces of training; in each, up from 0 to `top` over its first share, then constant (Fu et al. 2019)."""
+    _check_annealing(share, top)
+    if not isinstance(cycles, int) or cycles < 1:
+        raise InputError(f"cycles is {cycles!r}; give a whole number of cycles from 1 up.")
+
+    def schedule(done: float) -> float:
+        within = done * cycles % 1 if done < 1 else 1.0  # the end belongs to the last cycle
+        return top * min(1.0, within / share)
+
+    return schedule
+
+
+def _check_annealing(share: float, top: float) -> None:
+    if not 0 < share <= 1:  # written so that NaN fails too
+        raise InputError(
+            f"share is {share}; give a share of training above 0, up to 1: a rise of length 0 is no annealing."
+        )
+    if not 0 <= top < math.inf:
+        raise InputError(f"top is {top}; give a finite weight from 0 up.")
