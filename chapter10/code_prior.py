@@ -51,7 +51,7 @@ class Block(nn.Module):
             nn.ReLU(),
             nn.Conv2d(width, width // 2, 1),
             nn.ReLU(),
-            MaskedConv2d(width // 2, width // 2, 3, 5, itself=True),
+            MaskedConv2d(width // 2, width // 2, 2, 3, itself=True),
             nn.ReLU(),
             nn.Conv2d(width // 2, width, 1),
         )
@@ -77,7 +77,7 @@ class CodePrior(nn.Module):
         size: int = 7,
         width: int = 64,
         blocks: int = 4,
-        embedding: int = 16,
+        embedding: int = 8,
         code_dim: int = 16,
     ):
         super().__init__()
@@ -86,7 +86,7 @@ class CodePrior(nn.Module):
         )
         self.num_codes, self.size = num_codes, size
         self.embed = nn.Embedding(num_codes, embedding)
-        self.first = MaskedConv2d(embedding, width, 3, 2 * size - 1, itself=False)
+        self.first = MaskedConv2d(embedding, width, 2, 2 * size - 1, itself=False)
         self.place = nn.Parameter(0.1 * torch.randn(width, size, size))
         self.blocks = nn.Sequential(*(Block(width) for _ in range(blocks)))
         self.last = nn.Sequential(nn.ReLU(), nn.Conv2d(width, num_codes, 1))

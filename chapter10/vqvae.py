@@ -180,15 +180,16 @@ class VQVAE(nn.Module):
                 f"side is {side}; give a multiple of 4, for images are halved twice: 28, not 27 or 30."
             )
         self.side, self.map_size, self.input_dim = side, side // 4, side**2
+        self.quantizer = VectorQuantizer(num_codes, code_dim, decay, restart)
         self.encoder = nn.Sequential(
             Maps(1, side),  # (B, D) -> (B, 1, 28, 28)
             nn.Conv2d(1, width, 4, stride=2, padding=1),  # -> (B, w, 14, 14)
             nn.ReLU(),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # -> (B, 2w, 7, 7)
             nn.ReLU(),
-            nn.Conv2d(2 * width, code_dim, 3, padding=1),  # -> (B, C, 7, 7)
+            nn.Conv2d(2 * width, code_dim, 3, padding=1, bias=False),  # -> (B, C, 7, 7)
+            nn.BatchNorm2d(code_dim, affine=False),  # a scale to hold on to: else z shrinks onto few codes
         )
-        self.quantizer = VectorQuantizer(num_codes, code_dim, decay, restart)
         self.decoder = nn.Sequential(
             nn.Conv2d(code_dim, 2 * width, 3, padding=1),  # -> (B, 2w, 7, 7)
             nn.ReLU(),
