@@ -15,6 +15,10 @@ def minus(v: float, digits: int = 2) -> str:
     return f"{float(v) + 0.0:.{digits}f}".replace("-", "−")
 
 
+def sub(n: int) -> str:
+    return str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
 def short(v: float) -> str:
     """Two digits, or one and a power of ten where those would be lost."""
     if not 0 < abs(v) < 0.01:

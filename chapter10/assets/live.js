@@ -1,6 +1,6 @@
 // Live figures: this text becomes the body of a function of (data, css); see chapter10/live/page.py.
 // Plain JavaScript, nothing from outside. page.py strips the indentation and whole-line comments, and of the parts
-// headed `// ==`, here and in games.js, takes only those that name its kind of figure, `all` or `end`.
+// headed `// ==`, here and in the files beside it, takes only those that name its kind of figure, `all` or `end`.
 // == all
 'use strict';
 const doc = document, INK = '#1f2328', SOFT = '#59636e', LINE = '#d1d9e0', BLUE = '#0072b2', GREEN = '#009e73';
@@ -129,7 +129,7 @@ const fail = (root, e) => {
   console.error(e);
 };
 
-// == decoder walk
+// == decoder walk beta code
 // ---- a decoder with int8 weights: y = scale · (W h) + bias, row by row
 const ACT = {relu: v => v > 0 ? v : 0, tanh: Math.tanh, linear: v => v, sigmoid: v => 1 / (1 + Math.exp(-v))};
 const network = d => {
@@ -153,7 +153,7 @@ const network = d => {
   };
 };
 
-// == decoder walk lab
+// == decoder walk lab beta code
 // A small picture of h×w values, scaled up with hard pixels.
 const painter = (h, w) => {
   const c = make('canvas', {width: w, height: h}), g = c.getContext('2d', {willReadFrequently: true});
@@ -169,7 +169,7 @@ const painter = (h, w) => {
   };
 };
 
-// == decoder walk
+// == decoder walk beta code
 const grey = v => { const t = Math.round(255 * clamp(v, 0, 1)); return [t, t, t]; };
 
 // == decoder

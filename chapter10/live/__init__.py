@@ -6,6 +6,9 @@ the same size and the controls in its place. Decoders run in the page with int8 
 """
 
 from chapter10.int8 import layers_of, quantise
+from chapter10.int8_maps import MapLayer, map_layers_of
+from chapter10.live.beta import BetaModel, beta_figure
+from chapter10.live.codes import code_figure
 from chapter10.live.decoders import decoder_figure, walk_figure
 from chapter10.live.densities import elbo_figure, reparameterization_figure
 from chapter10.live.frames import frames_figure
@@ -15,13 +18,18 @@ from chapter10.live.page import LiveFigure
 from chapter10.live.planes import plane_of
 
 __all__ = [
+    "BetaModel",
     "LiveFigure",
+    "MapLayer",
+    "beta_figure",
+    "code_figure",
     "decoder_figure",
     "elbo_figure",
     "frames_figure",
     "game_figure",
     "gan_lab",
     "layers_of",
+    "map_layers_of",
     "plane_of",
     "quantise",
     "reparameterization_figure",

@@ -11,7 +11,7 @@ from chapter10.errors import InputError
 from chapter10.figures import CLASS_COLORS
 from chapter10.int8 import Int8Decoder, Layer, as_numpy, base64_of, finite_array, int8_decoder
 from chapter10.live.page import LiveFigure, figure, limits_of, number
-from chapter10.stills import BLUE, INK, LINE, SOFT, Still, minus
+from chapter10.stills import BLUE, INK, LINE, SOFT, Still, minus, sub
 
 
 def decoder_figure(
@@ -180,7 +180,7 @@ def walk_figure(
             f"codes has the shape {list(codes.shape)}; for this decoder it is [N, {whole.latent_dim}] with N from 1 to 12."
         )
     dims = _dims(range(whole.latent_dim) if dims is None else dims, whole.latent_dim)
-    names = [f"z{_sub(d + 1)}" for d in dims] if names is None else [str(n) for n in names]
+    names = [f"z{sub(d + 1)}" for d in dims] if names is None else [str(n) for n in names]
     if len(names) != len(dims):
         raise InputError(f"There are {len(names)} names for {len(dims)} dimensions. Give one for each.")
     if start is not None and not 0 <= start < len(dims):
@@ -203,7 +203,7 @@ def walk_figure(
     d = dims[start]
     before, after = decoder(codes).reshape(n, h, w), decoder(moved[start]).reshape(n, h, w)
     still = Still(width, height)
-    for r, t in enumerate(("as encoded", f"z{_sub(d + 1)} = {minus(value)}", "change")):
+    for r, t in enumerate(("as encoded", f"z{sub(d + 1)} = {minus(value)}", "change")):
         still.text(t, 4, r * (h * scale + 8) + h * scale / 2 + 8, bold=r == 1)
     for i in range(n):
         x = left + i * (w * scale + 8)
@@ -224,10 +224,6 @@ def walk_figure(
     }  # fmt: skip
     hint = "Choose a dimension and move its value: all images get the same one. Blue: ink gained; orange: ink lost."
     return figure("walk", data, still, title, alt, hint)
-
-
-def _sub(n: int) -> str:
-    return str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def _decoder_size(n: int, side: int, plane: bool) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What a live figure is, and how its page is put together: still picture, script, data.
 
-The script is that of `assets/live.js` and of the file beside it that holds the kind's own part. Where a figure's
+The script is that of `assets/live.js` and of the files beside it that hold the kind's own parts. Where a figure's
 numbers are checked at the boundary, the helpers at the end say what was wrong.
 """
 
@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from chapter10.errors import InputError
+from chapter10.int8 import as_numpy
 from chapter10.stills import Still
 
 OFF = "A still picture of a live figure. Where scripts may run, as after running this cell, it has sliders."
-SCRIPTS = ("live.js", "games.js")
+SCRIPTS = ("live.js", "games.js", "beta.js", "codes.js")
 
 
 @dataclass(frozen=True)
@@ -111,3 +112,24 @@ def limits_of(limits: Any, n: int, codes: list[np.ndarray]) -> list[list[float]]
     if a.shape != (n, 2) or not np.isfinite(a).all() or (a[:, 0] >= a[:, 1]).any():
         raise InputError(f"limits = {limits!r}: expected r > 0, a pair (low, high), or {n} such pairs.")
     return a.tolist()
+
+
+def place_of(value: Any, count: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < count:
+        raise InputError(
+            f"{name} = {value!r} is no place among {count}. Count from 0, to {count - 1} at most."
+        )
+    return int(value)
+
+
+def pixels_of(images: Any, shape: tuple[int, int], most: int) -> np.ndarray:
+    """Images in [0, 1], [N, D] or [N, H, W], as uint8 [N, D]."""
+    a = as_numpy(images)
+    size = shape[0] * shape[1]
+    if a.ndim < 2 or a.dtype.kind != "f" or not 1 <= len(a) <= most or a[0].size != size:
+        raise InputError(
+            f"images is {a.dtype} of shape {list(a.shape)}; expected floats [N, {size}], with N from 1 to {most}."
+        )
+    if not np.isfinite(a).all() or a.min() < -1e-6 or a.max() > 1 + 1e-6:
+        raise InputError(f"images reaches from {a.min():.3g} to {a.max():.3g}; expected values in [0, 1].")
+    return np.rint(255 * np.clip(a, 0, 1)).astype(np.uint8).reshape(len(a), size)

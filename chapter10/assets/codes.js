@@ -1,0 +1,159 @@
+// A map of codes that the reader changes: a further part of the script in live.js, cut and joined as it says.
+
+// == code
+// ---- a decoder of maps with int8 weights: scale · (W * h) + bias, channel by channel
+const convolutions = layers => {
+  const made = layers.map(l => ({...l, w: new Int8Array(bytes(l.w).buffer), s: floats(l.s), b: floats(l.b), f: ACT[l.a]}));
+  return (h, rows, columns) => {
+    for (const {t, shape: [outs, ins, K], w, s, b, f, stride, pad, shuffle: r} of made) {
+      const after = n => t ? (n - 1) * stride + K - 2 * pad : Math.floor((n + 2 * pad - K) / stride) + 1;
+      const R = after(rows), C = after(columns), y = new Float64Array(outs * R * C);
+      // Place q of the kernel joins a of the coarse map to a·stride + q − pad of the fine one, which is what a
+      // convolution takes and what a transposed one gives.
+      const [r1, c1, r2, c2] = t ? [rows, columns, R, C] : [R, C, rows, columns];
+      const first = q => Math.max(0, Math.ceil((pad - q) / stride)), last = (q, n, m) => Math.min(n - 1, Math.floor((m - 1 + pad - q) / stride));
+      for (let o = 0, k = 0; o < outs; o++) {
+        for (let i = 0; i < ins; i++) {
+          const coarse = (t ? i : o) * r1 * c1, fine = (t ? o : i) * r2 * c2;
+          for (let q = 0; q < K; q++) for (let p = 0; p < K; p++, k++) {
+            const v = w[k], x0 = first(p), x1 = last(p, c1, c2), y1 = last(q, r1, r2);
+            for (let a = first(q); a <= y1; a++) {
+              let e = coarse + a * c1 + x0, z = fine + (a * stride + q - pad) * c2 + x0 * stride + p - pad;
+              if (t) for (let x = x0; x <= x1; x++, e++, z += stride) y[z] += v * h[e];
+              else for (let x = x0; x <= x1; x++, e++, z += stride) y[e] += v * h[z];
+            }
+          }
+        }
+        for (let e = o * R * C, n = e + R * C; e < n; e++) y[e] = f(y[e] * s[o] + b[o]);
+      }
+      h = y; rows = R * r; columns = C * r;
+      if (r < 2) continue;
+      // of channel r²·c + r·a + b comes pixel (r·y + a, r·x + b)
+      h = new Float64Array(y.length);
+      for (let o = 0, k = 0; o < outs; o++) {
+        const start = Math.floor(o / (r * r)) * rows * columns + Math.floor(o / r) % r * columns + o % r;
+        for (let e = 0; e < R; e++) for (let x = 0; x < C; x++) h[start + e * r * columns + x * r] = y[k++];
+      }
+    }
+    return h;
+  };
+};
+
+// ---- real buttons, unseen, over the fields of a panel: mouse, touch, keys and screen readers find them
+// One of them can be tabbed to; the arrow keys lead on.
+const fields = (p, area, columns, count, attributes, kind, pick, key) => {
+  const [x, y, w, h] = area, share = (a, b) => 100 * a / b + '%', rows = Math.ceil(count / columns);
+  const group = make('div', {...attributes, class: 'c10-fields', style: `left:${share(x, p.w)};top:${share(y, p.h)};width:${share(w, p.w)};` +
+    `height:${share(h, p.h)};grid-template:repeat(${rows},1fr)/repeat(${columns},1fr)`});
+  const all = Array.from({length: count}, () => make('button', {type: 'button', ...kind}));
+  let at = 0;
+  const to = i => { all[at].tabIndex = -1; all[at = i].tabIndex = 0; };
+  const go = i => { to(i); all[i].focus({preventScroll: true}); pick(i); };
+  all.forEach((b, i) => { b.tabIndex = i ? -1 : 0; b.addEventListener('click', () => go(i)); });
+  group.addEventListener('keydown', e => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: count - 1 - at}[e.key];
+    if (step == null ? !key(e.key) : false) return;
+    e.preventDefault();
+    if (all[at + step]) go(at + step);
+  });
+  group.append(...all);
+  p.c.after(group);
+  return {all, to, focus: () => all[at].focus({preventScroll: true})};
+};
+
+KINDS.code = (d, ui) => {
+  const {side, cells: cell, scale, small, tile} = d, [rows, columns] = d.grid, [h, w] = d.shape, cells = rows * columns, T = 24, K = d.count;
+  const net = convolutions(d.net), book = floats(d.book), width = book.length / K, pixels = bytes(d.pixels), sets = bytes(d.codes);
+  const icons = bytes(d.tiles), paint = painter(h, w), icon = painter(tile, tile), ink = d.invert ? 1 : 0;
+  const over = n => { const e = make('div', {class: 'c10-over', style: `width:${n}px`}); ui.stage.append(e); return e; };
+  ui.stage.style.maxWidth = d.width + 'px';
+  const A = ui.panel(side, side + T, `The map of ${rows} times ${columns} codes`, over(side)), B = ui.panel(side, side + T, 'The picture decoded from the map');
+  const C = ui.panel(d.column, side + T, 'The original, and what changed since the codes were as encoded'), P = ui.panel(d.width, d.palette, `The ${K} codes to choose from`, over(d.width));
+  const bar = ui.buttons(), read = ui.read(), table = ui.read('table'), names = ['cells changed', 'pixels changed by more than 0.1', 'squared error to the original', 'as encoded'];
+  const values = names.map(() => make('td')), each = d.width / d.columns;
+  table.append(make('thead', {}, make('tr', {}, ...names.map(t => make('th', {scope: 'col'}, t)))), make('tbody', {}, make('tr', {}, ...values)));
+  read.setAttribute('aria-live', 'polite');
+  // As in the controls: JupyterLab would take the keys as its own.
+  ui.stage.addEventListener('keydown', e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation(); });
+  ui.stage.setAttribute('data-lm-suppress-shortcuts', 'true');
+
+  const decode = codes => {
+    const x = new Float64Array(width * cells);
+    for (let i = 0; i < cells; i++) for (let c = 0; c < width; c++) x[c * cells + i] = book[codes[i] * width + c];
+    return net(x, rows, columns);
+  };
+  let shown = d.start, at = d.cell, codes, encoded, before, original;
+  const open = i => {
+    shown = i;
+    encoded = sets.subarray(i * cells, (i + 1) * cells);
+    original = pixels.subarray(i * h * w, (i + 1) * h * w);
+    codes = Array.from(encoded); before = decode(codes);
+  };
+  const error = y => original.reduce((t, v, i) => t + (v / 255 - y[i]) ** 2, 0);
+  const place = i => `row ${Math.floor(i / columns) + 1}, column ${i % columns + 1}`;
+  const write = k => { codes[at] = (k + K) % K; ui.request(); };
+  const map = fields(A, [0, T, columns * cell, rows * cell], columns, cells, {role: 'group', 'aria-label': `Code map, ${rows} rows of ${columns}; plus and minus change a code`}, {},
+    i => { at = i; ui.request(); }, k => '+=-_−'.includes(k) && (write(codes[at] + ('+='.includes(k) ? 1 : -1)), true));
+  const palette = fields(P, [0, T, d.width, d.palette - T], d.columns, K, {role: 'radiogroup', 'aria-label': 'Code of the chosen cell'}, {role: 'radio'}, write, () => false);
+  palette.all.forEach((b, i) => b.setAttribute('aria-label', 'code ' + i));
+  ui.button(bar, 'Reset the cell', () => write(encoded[at]));
+  ui.button(bar, 'Reset all', () => { codes = Array.from(encoded); ui.request(); });
+  if (d.names.length > 1) ui.button(bar, 'Another image', () => { open((shown + 1) % d.names.length); ui.request(); });
+  ui.button(bar, 'All codes at random', () => { codes = codes.map(() => Math.floor(K * Math.random())); ui.request(); });
+  open(shown);
+  map.to(at);
+
+  const code = (g, k, x, y, s) => {
+    icon(g, x, y, s / tile, q => grey(Math.abs(ink - icons[k * tile * tile + q] / 255)));
+    text(g, String(k), x + s - 2, y + s - 3, {size: d.number, align: 'right', halo: 1});
+  };
+  const frame = (g, x, y, s, t, colour, width) => { g.strokeStyle = colour; g.lineWidth = width; g.strokeRect(x + width / 2, y + width / 2, s - width, t - width); };
+  return {
+    decode: c => Array.from(decode(c)),
+    state: () => ({codes: [...codes], cell: at, image: shown, error: error(decode(codes))}),
+    draw: () => {
+      const y = decode(codes), left = at % columns, top = Math.floor(at / columns);
+      let cellsChanged = 0, pixelsChanged = 0;
+      A.show(g => {
+        text(g, `codes of ${d.names[shown]}`, 2, 15, {bold: 1});
+        codes.forEach((k, i) => {
+          const u = i % columns * cell, v = T + Math.floor(i / columns) * cell;
+          code(g, k, u, v, cell);
+          if (k !== encoded[i]) { cellsChanged++; frame(g, u, v, cell, cell, '#d55e00', 2); } else frame(g, u, v, cell, cell, LINE, 1);
+          const said = `${place(i)}: code ${k}`;
+          if (map.all[i].ariaLabel !== said) map.all[i].setAttribute('aria-label', said);
+          map.all[i].setAttribute('aria-current', i === at);
+        });
+        frame(g, left * cell, T + top * cell, cell, cell, BLUE, 4);
+      });
+      B.show(g => {
+        text(g, 'decoded', 2, 15, {bold: 1});
+        paint(g, 0, T, scale, q => grey(Math.abs(ink - y[q])));
+        frame(g, left * w / columns * scale, T + top * h / rows * scale, w / columns * scale, h / rows * scale, BLUE, 2);
+      });
+      C.show(g => {
+        text(g, 'original', 2, 15, {bold: 1});
+        paint(g, 0, T, small, q => grey(Math.abs(ink - original[q] / 255)));
+        text(g, 'change', 2, d.second - 9, {bold: 1});
+        // more ink blue, less ink orange, on white
+        paint(g, 0, d.second, small, q => {
+          const t = y[q] - before[q], u = Math.min(1, Math.abs(t));
+          if (u > .1) pixelsChanged++;
+          return t > 0 ? [255 - 255 * u, 255 - 141 * u, 255 - 77 * u] : [255 - 42 * u, 255 - 161 * u, 255 - 255 * u];
+        });
+        frame(g, left * w / columns * small, d.second + top * h / rows * small, w / columns * small, h / rows * small, BLUE, 1);
+      });
+      P.show(g => {
+        text(g, `the ${K} codes, each as it is drawn alone`, 2, 15, {bold: 1});
+        for (let k = 0; k < K; k++) code(g, k, k % d.columns * each + 1, T + Math.floor(k / d.columns) * each + 1, each - 2);
+        frame(g, codes[at] % d.columns * each, T + Math.floor(codes[at] / d.columns) * each, each, each, BLUE, 4);
+        palette.all.forEach((b, k) => b.setAttribute('aria-checked', k === codes[at]));
+        palette.to(codes[at]);
+      });
+      const found = [`${cellsChanged} of ${cells}`, `${pixelsChanged} of ${h * w}`, fmt(error(y)), fmt(error(before))];
+      values.forEach((e, i) => e.textContent = found[i]);
+      const said = `${d.names[shown]}, ${place(at)}: code ${codes[at]}` + (codes[at] === encoded[at] ? ', as encoded' : `, encoded as ${encoded[at]}`);
+      if (read.textContent !== said) read.textContent = said;
+    }};
+};
