@@ -77,13 +77,13 @@ class Int8Decoder:
         }
 
 
-def int8_decoder(layers: Sequence[Layer], probe: Any = None) -> Int8Decoder:
+def int8_decoder(layers: Sequence[Layer], probe: Any = None, blank: float = 1 / 510) -> Int8Decoder:
     """The layers with int8 weights.
 
     Args:
         layers: (weight [out, in], bias [out], "relu" | "tanh" | "linear" | "sigmoid") each, from z to pixels.
-        probe: codes [N, L]; pixels that stay below half a grey level for all of them are left out (a fifth of an MNIST
-            image is never touched). None keeps all.
+        probe: codes [N, L]; pixels that stay below `blank`, by default half a grey level, for all of them are left out (a
+            fifth of an MNIST image is never touched). None keeps all.
     Raises:
         InputError: for layers that don't fit one another, or a weight that is not finite.
     """
@@ -116,7 +116,7 @@ def int8_decoder(layers: Sequence[Layer], probe: Any = None) -> Int8Decoder:
     whole = Int8Decoder(tuple(done), None, width)
     if probe is None or done[-1][3] != "sigmoid":
         return whole
-    alive = np.flatnonzero(whole(probe).max(0) >= 1 / 510).astype(np.uint16)
+    alive = np.flatnonzero(whole(probe).max(0) >= blank).astype(np.uint16)
     if not 0 < len(alive) < 0.97 * width or width > 65535:
         return whole
     weight, scale, bias, activation = done[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,10 @@ from chapter10.live.page import LiveFigure, figure, number, pixels_of, place_of
 from chapter10.stills import BLUE, INK, LINE, RED, SOFT, Still, minus, sub
 
 STEPS = tuple(float(v) for v in range(-3, 4))  # of the walk
-LARGEST = 340_000  # weights of all decoders: with more a notebook grows by half a megabyte
+LARGEST = 500_000  # characters that the decoders may take in a notebook, about three for two weights with what goes with them
+BLANK = (
+    2 / 255
+)  # pixels that stay below in all pictures of the figure are left out: nobody sees two grey levels
 LEFT, MOST, SIDE = 92, 7, 84
 BARS, CURVE = (456, 176), (268, 176)
 AREA, PLOT = (40, 448, 30, 146), (46, 256, 30, 146)  # left, right, top, bottom of bars and curve
@@ -87,10 +91,10 @@ def beta_figure(
             raise InputError(
                 f"The models have different {what}: {sorted(several)}. The figure needs the same in all."
             )
-    weights = sum(layer[0].size for decoder, _, _ in checked for layer in decoder.layers)
-    if weights > LARGEST:
+    stored = sum(len(json.dumps(decoder.payload())) for decoder, _, _ in checked)
+    if stored > LARGEST:
         raise InputError(
-            f"The {len(found)} decoders have {weights:,} weights; a notebook holds {LARGEST:,} of them in half a megabyte."
+            f"The {len(found)} decoders take {stored / 1000:,.0f} kB in the page; a notebook has room for {LARGEST // 1000} of them."
             " Give fewer models, or smaller ones (hidden_dim=64)."
         )
     betas = np.array([m.beta for m in found], dtype=float)
@@ -161,7 +165,7 @@ def _checked(model: BetaModel, n: int, shape: tuple[int, int]) -> tuple[Int8Deco
     for i, (j, v) in enumerate((j, v) for j in range(codes.shape[1]) for v in STEPS):
         probe[i, :, j] = v
     probe = np.concatenate([codes, probe.reshape(-1, codes.shape[1])])
-    return int8_decoder(model.layers, probe), codes, np.maximum(kl, 0)
+    return int8_decoder(model.layers, probe, BLANK), codes, np.maximum(kl, 0)
 
 
 def _entry(model: BetaModel, decoder: Int8Decoder, codes: np.ndarray, kl: np.ndarray) -> dict[str, Any]:
