@@ -37,9 +37,23 @@ class MaskedConv2d(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(self.padded(x), self.conv.weight * self.mask, self.conv.bias)
+
+    def padded(self, x: Tensor) -> Tensor:
+        """x with 0 around it, but not below: what lies there is hidden anyway."""
         rows, columns = self.mask.shape
-        padded = F.pad(x, (columns // 2, columns // 2, rows - 1, 0))  # nothing below: that is hidden anyway
-        return F.conv2d(padded, self.conv.weight * self.mask, self.conv.bias)
+        return F.pad(x, (columns // 2, columns // 2, rows - 1, 0))
+
+    def at(self, padded: Tensor, row: int, column: int) -> Tensor:
+        """The output at one place [B, O, 1, 1], from padded maps of which only what it sees need be there yet."""
+        rows, columns = self.mask.shape
+        seen = padded[:, :, row : row + rows, column : column + columns]
+        return F.conv2d(seen, self.conv.weight * self.mask, self.conv.bias)
+
+    def put(self, padded: Tensor, row: int, column: int, value: Tensor) -> None:
+        """Write the input at one place [B, C, 1, 1] into padded maps."""
+        rows, columns = self.mask.shape
+        padded[:, :, row + rows - 1, column + columns // 2] = value[:, :, 0, 0]
 
 
 class Block(nn.Module):
@@ -47,17 +61,13 @@ class Block(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(width, width // 2, 1),
-            nn.ReLU(),
-            MaskedConv2d(width // 2, width // 2, 2, 3, itself=True),
-            nn.ReLU(),
-            nn.Conv2d(width // 2, width, 1),
-        )
+        half = max(1, width // 2)
+        self.before = nn.Sequential(nn.ReLU(), nn.Conv2d(width, half, 1), nn.ReLU())
+        self.masked = MaskedConv2d(half, half, 2, 3, itself=True)
+        self.after = nn.Sequential(nn.ReLU(), nn.Conv2d(half, width, 1))
 
     def forward(self, h: Tensor) -> Tensor:
-        return h + self.layers(h)
+        return h + self.after(self.masked(self.before(h)))
 
 
 class CodePrior(nn.Module):
@@ -95,16 +105,8 @@ class CodePrior(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """codes [B, h, h] -> logits [B, K, h, h]; those of a place hang on the codes before it only."""
-        return self._logits(check_codes(codes, self.num_codes, self.size))
-
-    def _logits(self, codes: Tensor) -> Tensor:
-        """The first rows of a map will do: codes [B, r, h] -> [B, K, r, h]."""
-        h = self.embed(codes).permute(0, 3, 1, 2)  # (B, r, h, E) -> (B, E, r, h), in memory as before
-        h = self.first(h) + self.place[:, : codes.shape[1]]
-        return self.last(self.blocks(h))
-
-    def _last_row(self, codes: Tensor) -> Tensor:
-        return self._logits(codes)[:, :, -1]
+        h = self.embed(check_codes(codes, self.num_codes, self.size)).permute(0, 3, 1, 2)  # -> (B, E, h, h)
+        return self.last(self.blocks(self.first(h) + self.place))
 
     def log_prob(self, codes: Tensor) -> Tensor:
         """log p(codes) [B], in nats."""
@@ -118,18 +120,29 @@ class CodePrior(nn.Module):
             generator: torch's source of random numbers, on the CPU; the global one if None.
         """
         check_sizes(n=n)
-        device, training = self.place.device, self.training
-        self.eval()
+        device = self.place.device
         codes = torch.zeros(n, self.size, self.size, dtype=torch.int64, device=device)
         uniform = torch.rand(self.size, self.size, n, 1, generator=generator).to(device)
+        # What each masked convolution has been given so far: a place is gone through once, not once for each later place.
+        layers = [self.first, *(block.masked for block in self.blocks)]
+        given = [
+            layer.padded(torch.zeros(n, layer.conv.in_channels, *codes.shape[1:], device=device))
+            for layer in layers
+        ]
         for row in range(self.size):
             for column in range(self.size):
-                # The logits of this row's places, of which one is wanted: (n, K, h) -> (n, K)
-                logits = in_chunks(self._last_row, codes[:, : row + 1], 500)[:, :, column]
-                cumulated = logits.softmax(1).cumsum(1)
-                drawn = (cumulated < uniform[row, column] * cumulated[:, -1:]).sum(1)
-                codes[:, row, column] = drawn.clamp(max=self.num_codes - 1)
-        self.train(training)
+                h = self.first.at(given[0], row, column) + self.place[:, row : row + 1, column : column + 1]
+                for block, maps in zip(self.blocks, given[1:]):
+                    block.masked.put(maps, row, column, block.before(h))
+                    h = h + block.after(block.masked.at(maps, row, column))
+                cumulated = self.last(h).flatten(1).softmax(1).cumsum(1)  # (n, K, 1, 1) -> (n, K)
+                drawn = (
+                    (cumulated < uniform[row, column] * cumulated[:, -1:])
+                    .sum(1)
+                    .clamp(max=self.num_codes - 1)
+                )
+                codes[:, row, column] = drawn
+                self.first.put(given[0], row, column, self.embed(drawn).view(n, -1, 1, 1))
         return codes
 
     def belong_to(self, model: VQVAE) -> None:

@@ -162,16 +162,19 @@ class VQVAE(nn.Module):
     Args:
         num_codes, code_dim, decay, restart: of the `VectorQuantizer`.
         width: channels of the layers on maps of half the side; twice as many on those of a quarter.
+        batch_norm: of what the encoder says, before it is quantised (Łańcucki et al. 2020): without a scale to hold on to,
+            it shrinks at the start, for near 0 it costs the least commitment, and few codes are ever chosen.
     """
 
     def __init__(
         self,
         num_codes: int = 64,
         code_dim: int = 16,
-        width: int = 32,
+        width: int = 16,
         side: int = 28,
         decay: float | None = 0.99,
         restart: float = 0.05,
+        batch_norm: bool = True,
     ):
         super().__init__()
         check_sizes(width=width, side=side)
@@ -188,7 +191,7 @@ class VQVAE(nn.Module):
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # -> (B, 2w, 7, 7)
             nn.ReLU(),
             nn.Conv2d(2 * width, code_dim, 3, padding=1, bias=False),  # -> (B, C, 7, 7)
-            nn.BatchNorm2d(code_dim, affine=False),  # a scale to hold on to: else z shrinks onto few codes
+            *([nn.BatchNorm2d(code_dim, affine=False)] if batch_norm else []),
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(code_dim, 2 * width, 3, padding=1),  # -> (B, 2w, 7, 7)
