@@ -14,15 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chapter10 import data, metrics
+from chapter10 import data, metrics, shapes
 from chapter10.errors import CheckpointError, InputError
 from chapter10.files import check_writable, load_into, load_state, save_state
 from chapter10.gan import Discriminator, GANTraining, Generator
-from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator, count_parameters
+from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator, count_parameters, in_chunks
 from chapter10.training import History, fit, warmup_cosine
-from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining, _Training
+from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining, _Training, gaussian_kl
+from chapter10.vaegan import ConvVAE, VAEGANTraining
 
 SETS = ("mnist", "digits")
+# The weights β of the KL that models are stored for, one small network for all; `beta_vae` trains them over more seeds.
+BETAS = {"mnist": (0.25, 1, 4, 16), "digits": (0.25, 1, 4, 16), "shapes": (0.25, 0.5, 1, 2, 4, 8, 16)}
+BETA_LATENT, BETA_HIDDEN = 10, {"mnist": 96, "digits": 96, "shapes": 64}
 SAMPLES = 5000  # that a generator is judged by, or half as many as there are test images
 
 
@@ -93,6 +97,12 @@ def _against_convolutions(generator: nn.Module) -> GANTraining:
     return GANTraining(generator, opponent, average=0.99)
 
 
+def _against_features(model: nn.Module) -> VAEGANTraining:
+    """Encoder and decoder against the features of a convolutional discriminator; the moving average is the result."""
+    opponent = ConvDiscriminator(batch_norm=True).to(next(model.parameters()).device)
+    return VAEGANTraining(model, opponent, average=0.99)
+
+
 def _recipes() -> dict[str, Recipe]:
     made = []
     # The embedded digits are few: more passes, or as many steps as with MNIST where a model needs them.
@@ -115,8 +125,30 @@ def _recipes() -> dict[str, Recipe]:
             # A short warm-up: with a share of 0.2 one of three seeds collapsed, with 0.02 none of five.
             Recipe(f"dcgan60-{name}", "A small DCGAN that two cores train within 60 seconds.",
                    ConvGenerator, _against_convolutions, epochs(2, 20, steps), 1e-3, 64, "signed", warmup=0.02),
+            Recipe(f"vaegan-{name}", "A small VAE-GAN, 20 latent dimensions: a discriminator's features in place of pixels.",
+                   ConvVAE, _against_features, epochs(1, 20, steps), 1e-3, 64, "unit", warmup=0.02),
         ]  # fmt: skip
+    made += [beta_recipe(beta, name) for name, betas in BETAS.items() for beta in betas]
     return {recipe.name: recipe for recipe in made}
+
+
+def beta_recipe(beta: float, name: str) -> "Recipe":
+    """A small VAE with the weight β on its KL (section 10.5.1), on "mnist", "digits" or "shapes".
+
+    Stored for some β only; any other can be trained by `make`.
+    """
+    if name not in BETAS:
+        raise InputError(f"There are no images {name!r} to train with β. Choose one of: {', '.join(BETAS)}.")
+    epochs = {"mnist": 5, "digits": 50, "shapes": 25}[name]
+    return Recipe(
+        f"beta{beta:g}-{name}",
+        f"A small VAE of {data.TITLES[name]} with β = {beta:g}.",
+        lambda: VAE(latent_dim=BETA_LATENT, hidden_dim=BETA_HIDDEN[name]),
+        lambda model: VAETraining(model, beta=beta),
+        {"smoke": 1, "quick": epochs, "full": 10 * epochs},
+        2e-3,
+        64 if name == "digits" else 128,
+    )
 
 
 RECIPES = _recipes()
@@ -131,6 +163,11 @@ def get(name: str) -> Recipe:
 
 def weights_path(name: str) -> Path:
     return Path(str(files("chapter10"))) / "weights" / f"{name}.safetensors"
+
+
+def images_for(recipe: Recipe) -> data.Images:
+    """What the recipe is trained on."""
+    return shapes.split() if recipe.data == "shapes" else data.load(recipe.data)
 
 
 def batches_for(recipe: Recipe, images: data.Images, device: str | torch.device) -> data.Batches:
@@ -161,7 +198,7 @@ def train(
     if scale not in recipe.epochs:
         raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(recipe.epochs)}.")
     check_writable(out or weights_path(name))
-    images = data.load(recipe.data)
+    images = images_for(recipe)
     started = time.perf_counter()
     model, history = make(recipe, images, scale, seed, device, checkpoint)
     if history.interrupted:  # half-trained weights must not take the place of stored ones
@@ -194,7 +231,7 @@ def make(
         checkpoint=checkpoint,
         progress=progress,
     )
-    model = method.averaged if isinstance(method, GANTraining) else method.model
+    model = method.averaged if hasattr(method, "averaged") else method.model
     return model.eval().cpu(), history
 
 
@@ -229,6 +266,16 @@ def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, fl
         return sample_scores(model, images, seed)
     if isinstance(model, Classifier):
         return {"accuracy": metrics.accuracy(model, unit, images.test_labels)}
+    if isinstance(model, ConvVAE):  # VAE-GAN: its pixels have no likelihood
+        source = torch.Generator().manual_seed(seed)
+        z = torch.randn(min(SAMPLES, len(unit) // 2), model.latent_dim, generator=source)
+        mu, log_var = in_chunks(lambda x: torch.stack(model.encode(x), 1), unit).unbind(1)
+        rebuilt, drawn = (in_chunks(lambda part: model.decode(part).sigmoid(), part) for part in (mu, z))
+        return picture_scores(drawn, images, source) | {
+            "error": (rebuilt - unit).square().mean(1).sqrt().mean().item(),
+            "kl": gaussian_kl(mu, log_var).mean().item(),
+            "active_units": metrics.active_units(mu),
+        }
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         x = data.binarize(unit)
@@ -248,7 +295,15 @@ def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, fl
 
 @torch.no_grad()
 def sample_scores(generator: nn.Module, images: data.Images, seed: int = 0) -> dict[str, float]:
-    """What the stored classifier of the data makes of a generator's samples, as many as 5,000 or half the test images.
+    """`picture_scores` of a generator's samples, as many as 5,000 or half the test images."""
+    source = torch.Generator().manual_seed(seed)
+    z = torch.randn(min(SAMPLES, len(images.test) // 2), generator.latent_dim, generator=source)
+    return picture_scores(data.signed_to_unit(generator.eval()(z)), images, source)
+
+
+@torch.no_grad()
+def picture_scores(fake: Tensor, images: data.Images, source: torch.Generator) -> dict[str, float]:
+    """What the stored classifier of the data makes of samples [N, D] in [0, 1], N at most half the test images.
 
     Returns:
         "distance": the Fréchet classifier distance from test images; "floor": what other test images get instead;
@@ -257,9 +312,7 @@ def sample_scores(generator: nn.Module, images: data.Images, seed: int = 0) -> d
     """
     with torch.random.fork_rng():  # a network is drawn before it gets its stored weights
         judged = judge(f"classifier-{images.name}")
-    source, real = torch.Generator().manual_seed(seed), data.to_unit(images.test)
-    count = min(SAMPLES, len(real) // 2)
-    fake = data.signed_to_unit(generator.eval()(torch.randn(count, generator.latent_dim, generator=source)))
+    real = data.to_unit(images.test)
     found = metrics.frechet_classifier_distance(judged, real, fake)
     noise = metrics.frechet_classifier_distance(judged, real, torch.rand(fake.shape, generator=source)).value
     classes = metrics.class_histogram(judged.labels(fake))
