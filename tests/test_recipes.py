@@ -33,6 +33,9 @@ SCORES = {
     "gan": {"distance", "floor", "noise", "share", "classes", "largest"},
     "dcgan60": {"distance", "floor", "noise", "share", "classes", "largest"},
 }
+BETAS = {f"beta{beta:g}-{images}" for images, betas in recipes.BETAS.items() for beta in betas}
+KINDS |= {name.rsplit("-", 1)[0]: VAE for name in BETAS}
+SCORES |= {name.rsplit("-", 1)[0]: SCORES["vae20"] for name in BETAS}
 DIGITS = [name for name in RECIPES if name.endswith("digits")]
 
 
@@ -51,7 +54,8 @@ def kind(name: str) -> str:
 def test_every_recipe_has_its_weights_and_every_file_its_recipe():
     stored = {path.stem for path in recipes.weights_path("x").parent.iterdir()}
     assert stored == set(RECIPES)
-    assert set(RECIPES) == {f"{name}-{images}" for name in KINDS for images in recipes.SETS}
+    plain = [name for name in KINDS if not name.startswith("beta")]
+    assert set(RECIPES) == {f"{name}-{images}" for name in plain for images in recipes.SETS} | BETAS
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -251,7 +255,7 @@ def test_weights_of_another_recipe_are_told(tmp_path, monkeypatch):
 # Results
 
 
-LEAST_SEEDS = {"latent-space": 10, "gan-recipe": 5, "vae-or-gan": 5, "mixtures": 3}
+LEAST_SEEDS = {"latent-space": 10, "gan-recipe": 5, "vae-or-gan": 5, "mixtures": 3, "beta": 5}
 
 
 @pytest.mark.parametrize("name", experiments.names())
