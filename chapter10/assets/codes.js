@@ -64,7 +64,7 @@ const fields = (p, area, columns, count, attributes, kind, pick, key) => {
 
 KINDS.code = (d, ui) => {
   const {side, cells: cell, scale, small, tile} = d, [rows, columns] = d.grid, [h, w] = d.shape, cells = rows * columns, T = 24, K = d.count;
-  const net = convolutions(d.net), book = floats(d.book), width = book.length / K, pixels = bytes(d.pixels), sets = bytes(d.codes);
+  const net = convolutions(d.net), book = floats(d.codebook), width = book.length / K, pixels = bytes(d.pixels), sets = bytes(d.codes);
   const icons = bytes(d.tiles), paint = painter(h, w), icon = painter(tile, tile), ink = d.invert ? 1 : 0;
   const over = n => { const e = make('div', {class: 'c10-over', style: `width:${n}px`}); ui.stage.append(e); return e; };
   ui.stage.style.maxWidth = d.width + 'px';
@@ -96,7 +96,7 @@ KINDS.code = (d, ui) => {
   const map = fields(A, [0, T, columns * cell, rows * cell], columns, cells, {role: 'group', 'aria-label': `Code map, ${rows} rows of ${columns}; plus and minus change a code`}, {},
     i => { at = i; ui.request(); }, k => '+=-_−'.includes(k) && (write(codes[at] + ('+='.includes(k) ? 1 : -1)), true));
   const palette = fields(P, [0, T, d.width, d.palette - T], d.columns, K, {role: 'radiogroup', 'aria-label': 'Code of the chosen cell'}, {role: 'radio'}, write, () => false);
-  palette.all.forEach((b, i) => b.setAttribute('aria-label', 'code ' + i));
+  palette.all.forEach((b, i) => b.setAttribute('aria-label', `code ${i}, in ${d.used[i]} of the cells`));
   ui.button(bar, 'Reset the cell', () => write(encoded[at]));
   ui.button(bar, 'Reset all', () => { codes = Array.from(encoded); ui.request(); });
   if (d.names.length > 1) ui.button(bar, 'Another image', () => { open((shown + 1) % d.names.length); ui.request(); });
@@ -145,8 +145,11 @@ KINDS.code = (d, ui) => {
         frame(g, left * w / columns * small, d.second + top * h / rows * small, w / columns * small, h / rows * small, BLUE, 1);
       });
       P.show(g => {
-        text(g, `the ${K} codes, each as it is drawn alone`, 2, 15, {bold: 1});
-        for (let k = 0; k < K; k++) code(g, k, k % d.columns * each + 1, T + Math.floor(k / d.columns) * each + 1, each - 2);
+        text(g, d.about, 2, 15, {bold: 1});
+        for (let k = 0; k < K; k++) {
+          const u = k % d.columns * each, v = T + Math.floor(k / d.columns) * each;
+          code(g, k, u, v, each); frame(g, u, v, each, each, LINE, 1);
+        }
         frame(g, codes[at] % d.columns * each, T + Math.floor(codes[at] / d.columns) * each, each, each, BLUE, 4);
         palette.all.forEach((b, k) => b.setAttribute('aria-checked', k === codes[at]));
         palette.to(codes[at]);

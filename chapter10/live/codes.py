@@ -9,13 +9,13 @@ import numpy as np
 
 from chapter10.errors import InputError
 from chapter10.int8 import as_numpy, base64_of, finite_array
-from chapter10.int8_maps import Int8Maps, MapLayer, int8_maps
+from chapter10.int8_maps import MapLayer, int8_maps
 from chapter10.live.page import LiveFigure, figure, pixels_of, place_of
 from chapter10.stills import BLUE, LINE, Still
 
 SIDE, SMALL, TOP = 280, 112, 24
 SECOND = TOP + SMALL + 40  # where the second of the small pictures begins
-MOST_IMAGES, MOST_CODES, MOST_CELLS = 24, 256, 256
+MOST_SHOWN, MOST_CODES, MOST_CELLS = 24, 256, 256
 LARGEST, SLOWEST = 100_000, 8_000_000  # weights and multiplications: more, and the page gets large or slow
 
 
@@ -25,6 +25,7 @@ def code_figure(
     codes: Any,
     images: Any,
     *,
+    shown: int = 8,
     start: int = 0,
     cell: tuple[int, int] | None = None,
     names: Sequence[str] | None = None,
@@ -34,17 +35,18 @@ def code_figure(
 ) -> LiveFigure:
     """The map of an image's codes beside what is decoded from it: choose a cell, give it another code, see what changes.
 
-    A code is shown as it is drawn alone: in the middle of a map that else holds the code most often used. Beside the
-    picture: the original, and the change since the codes were as encoded. The squared error to the original tells
-    whether the reader's codes are better than the encoder's.
+    What a code stands for is shown as the mean of the images around the cells that hold it: three cells wide, for the
+    decoder draws a cell by its neighbours too. Beside the picture: the original, and the change since the codes were as
+    encoded. The squared error to the original tells whether the reader's codes are better than the encoder's.
 
     Args:
         layers: the decoder from code vectors to the picture, as `map_layers_of` gives it.
         codebook: [K, C], the vector of each code, K from 2 to 256.
-        codes: [N, h, w], whole numbers below K: the maps of N images, up to 24.
+        codes: [N, h, w], whole numbers below K: the maps of N images. With some hundreds of them most codes show what they are.
         images: [N, D] in [0, 1], the originals.
-        start: the image shown first, counted from 0. cell: (row, column) chosen first; default: the middle.
-        names: what each image is called; default: "image 1" and so on. invert: draw 1 as ink on white paper.
+        shown: how many of the images, the first ones, the reader can choose from, up to 24.
+        start: the image shown first, counted from 0. cell: (row, column) chosen first; default: where the image has most ink.
+        names: what each image shown is called; default: "image 1" and so on. invert: draw 1 as ink on white paper.
     Raises:
         InputError: for parts that don't fit one another, or a decoder too large for a page.
     """
@@ -57,7 +59,7 @@ def code_figure(
             f"The codebook's vectors have {book.shape[1]} numbers, but the decoder takes {decoder.channels} channels."
         )
     maps = _maps(codes, len(book))
-    n, rows, columns = maps.shape
+    rows, columns = maps.shape[1:]
     shape = decoder.size((rows, columns))
     if decoder.layers[-1].channels != 1:
         raise InputError(
@@ -70,32 +72,41 @@ def code_figure(
             f"The decoder has {weights:,} weights and takes {work:,} multiplications a picture; a page has room for"
             f" {LARGEST:,} and time for {SLOWEST:,}. Give one with fewer channels."
         )
-    pixels = pixels_of(images, shape, MOST_IMAGES)
-    if len(pixels) != n:
-        raise InputError(f"There are {len(pixels)} images for {n} maps of codes. Give one for each.")
-    names = [f"image {i + 1}" for i in range(n)] if names is None else [str(t) for t in names]
-    if len(names) != n:
-        raise InputError(f"There are {len(names)} names for {n} images. Give one for each.")
-    start = place_of(start, n, "start")
-    row, column = (rows // 2, columns // 2) if cell is None else cell
+    pixels = pixels_of(images, shape, len(maps))
+    if len(pixels) != len(maps):
+        raise InputError(f"There are {len(pixels)} images for {len(maps)} maps of codes. Give one for each.")
+    shown = 1 + place_of(shown - 1, min(len(maps), MOST_SHOWN), "shown − 1")
+    names = [f"image {i + 1}" for i in range(shown)] if names is None else [str(t) for t in names]
+    if len(names) != shown:
+        raise InputError(f"There are {len(names)} names for {shown} images. Give one for each that is shown.")
+    start = place_of(start, shown, "start")
+    if cell is None:
+        ink = np.add.reduceat(pixels[start].reshape(shape).astype(int), np.arange(rows) * shape[0] // rows, 0)
+        ink = np.add.reduceat(ink, np.arange(columns) * shape[1] // columns, 1)  # (h, w): of each cell
+        cell = divmod(int(ink.argmax()), columns)
+    if len(cell) != 2:
+        raise InputError(f"cell = {cell!r} is no place in the map; give (row, column).")
+    row, column = cell
     row, column = place_of(row, rows, "the row of cell"), place_of(column, columns, "the column of cell")
-    tiles = _tiles(decoder, book, maps)
+    tiles, used = _tiles(maps, pixels.reshape(-1, *shape), len(book))
+    maps, pixels = maps[:shown], pixels[:shown]
     size = SIDE // max(rows, columns)
     many = 16 if len(book) <= 96 else 24
     width = 2 * SIDE + SMALL + 24
     data = {
         "net": decoder.payload(), "codebook": base64_of(book), "codes": base64_of(maps), "pixels": base64_of(pixels),
         "tiles": base64_of(tiles), "tile": tiles.shape[1], "count": len(book), "grid": [rows, columns], "shape": list(shape),
-        "names": names, "start": start, "cell": row * columns + column, "side": SIDE, "column": SMALL, "cells": size,
+        "names": names, "used": [f"{100 * u:.1f} %" for u in used], "start": start, "cell": row * columns + column,
+        "side": SIDE, "column": SMALL, "cells": size,
         "scale": max(1, SIDE // max(shape)), "small": max(1, SMALL // max(shape)), "second": SECOND, "width": width,
         "columns": many, "palette": TOP + round(width / many * -(-len(book) // many)), "number": 10 if size >= 36 else 8,
-        "invert": invert,
+        "invert": invert, "about": f"the {len(book)} codes: mean of the images around the cells that hold them",
     }  # fmt: skip
     vectors = book[maps[start]].transpose(2, 0, 1)[None]  # (1, C, h, w)
     picture = decoder(vectors)[0, 0]
     error = float(((pixels[start] / 255 - picture.flatten()) ** 2).sum())
     alt = alt or (
-        f"The map of {rows} times {columns} codes of {names[start]}, each cell with its number and how the code is drawn alone; the"
+        f"The map of {rows} times {columns} codes of {names[start]}, each cell with its number and what the code stands for; the"
         f" picture decoded from it, with a squared error of {error:.2f} to the original beside it; and the {len(book)} codes to"
         f" choose from. Row {row + 1}, column {column + 1} is chosen, code {maps[start, row, column]}. Cells and codes are chosen"
         " by mouse, touch or keys."
@@ -111,9 +122,9 @@ def code_figure(
 def _maps(codes: Any, count: int) -> np.ndarray:
     """uint8 [N, h, w]."""
     a = as_numpy(codes)
-    if a.ndim != 3 or not 1 <= len(a) <= MOST_IMAGES or not 1 <= a[0].size <= MOST_CELLS:
+    if a.ndim != 3 or a.size == 0 or a[0].size > MOST_CELLS:
         raise InputError(
-            f"codes has the shape {list(a.shape)}; expected [N, h, w], with up to {MOST_IMAGES} images of up to {MOST_CELLS} cells."
+            f"codes has the shape {list(a.shape)}; expected [N, h, w], with {MOST_CELLS} cells at most."
         )
     if a.dtype.kind not in "iu" or a.min() < 0 or a.max() >= count:
         raise InputError(
@@ -122,16 +133,20 @@ def _maps(codes: Any, count: int) -> np.ndarray:
     return a.astype(np.uint8)
 
 
-def _tiles(decoder: Int8Maps, book: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """How each code is drawn alone, uint8 [K, t, t]: the middle of 7×7 cells, with one cell around it."""
-    usual = np.bincount(maps.flatten(), minlength=len(book)).argmax()
-    alone = np.full((len(book), 7, 7), usual)
-    alone[:, 3, 3] = np.arange(len(book))
-    drawn = decoder(book[alone].transpose(0, 3, 1, 2))[:, 0]
-    high, wide = (n / 7 for n in drawn.shape[1:])
-    t = int(min(3 * high, 3 * wide, min(drawn.shape[1:])))
-    y, x = (int(round((n - t) / 2)) for n in drawn.shape[1:])
-    return np.rint(255 * np.clip(drawn[:, y : y + t, x : x + t], 0, 1)).astype(np.uint8)
+def _tiles(maps: np.ndarray, pixels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the images around the cells of each code, uint8 [K, t, t], three cells wide; and its share of the cells [K]."""
+    (_, h, w), (n, rows, columns) = pixels.shape, maps.shape
+    high, wide = h / rows, w / columns
+    t = max(1, round(3 * min(high, wide)))
+    padded = np.pad(pixels, ((0, 0), (t, t), (t, t))).astype(np.float32)
+    sums, uses = np.zeros((count, t, t)), np.bincount(maps.flatten(), minlength=count)
+    for r in range(rows):
+        for c in range(columns):
+            y, x = (int(t + (p + 0.5) * size - t / 2) for p, size in ((r, high), (c, wide)))
+            chosen = np.zeros((count, n), dtype=np.float32)
+            chosen[maps[:, r, c], np.arange(n)] = 1
+            sums += (chosen @ padded[:, y : y + t, x : x + t].reshape(n, -1)).reshape(count, t, t)
+    return np.rint(sums / np.maximum(uses, 1)[:, None, None]).astype(np.uint8), uses / maps.size
 
 
 def _still(
@@ -175,10 +190,11 @@ def _still(
             high, wide = h / rows * scale, w / columns * scale
             frame(x + column * wide, y + row * high, wide, high, BLUE, line)
     below, each = SIDE + TOP + 12, data["width"] / data["columns"]
-    still.text(f"the {len(tiles)} codes, each as it is drawn alone", 2, below + 15, bold=True)
+    still.text(data["about"], 2, below + 15, bold=True)
     for k in range(len(tiles)):
         y, x = divmod(k, data["columns"])
-        code(k, x * each + 1, below + TOP + y * each + 1, each - 2)
+        code(k, x * each, below + TOP + y * each, each)
+        frame(x * each, below + TOP + y * each, each, each, LINE, 1)
     y, x = divmod(int(codes[row, column]), data["columns"])
     frame(x * each, below + TOP + y * each, each, each, BLUE, 4)
     return still
