@@ -15,13 +15,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chapter10 import data, metrics, shapes
+from chapter10.code_prior import CodePrior, CodePriorTraining, bits_per_image, sample_images
 from chapter10.errors import CheckpointError, InputError
 from chapter10.files import check_writable, load_into, load_state, save_state
 from chapter10.gan import Discriminator, GANTraining, Generator
 from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator, count_parameters, in_chunks
 from chapter10.training import History, fit, warmup_cosine
-from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining, _Training, gaussian_kl
+from chapter10.vae import (
+    VAE,
+    Autoencoder,
+    AutoencoderTraining,
+    VAETraining,
+    _Training,
+    bernoulli_log_likelihood,
+    gaussian_kl,
+)
 from chapter10.vaegan import ConvVAE, VAEGANTraining
+from chapter10.vqvae import VQVAE, VQVAETraining
 
 SETS = ("mnist", "digits")
 # The weights β of the KL that models are stored for, one small network for all; `beta_vae` trains them over more seeds.
@@ -103,6 +113,11 @@ def _against_features(model: nn.Module) -> VAEGANTraining:
     return VAEGANTraining(model, opponent, average=0.99)
 
 
+def _on_stored_codes(name: str) -> Callable[[nn.Module], CodePriorTraining]:
+    """A prior on the codes of the stored VQ-VAE of that data set, which stays as it is."""
+    return lambda prior: CodePriorTraining(prior, load(f"vqvae-{name}").to(prior.place.device))
+
+
 def _recipes() -> dict[str, Recipe]:
     made = []
     # The embedded digits are few: more passes, or as many steps as with MNIST where a model needs them.
@@ -125,6 +140,11 @@ def _recipes() -> dict[str, Recipe]:
             # A short warm-up: with a share of 0.2 one of three seeds collapsed, with 0.02 none of five.
             Recipe(f"dcgan60-{name}", "A small DCGAN that two cores train within 60 seconds.",
                    ConvGenerator, _against_convolutions, epochs(2, 20, steps), 1e-3, 64, "signed", warmup=0.02),
+            Recipe(f"vqvae-{name}", "A VQ-VAE: 28×28 pixels to 7×7 of 64 codes and back.",
+                   VQVAE, VQVAETraining, epochs(1, 10, steps // 2 or 1), 3e-3, 64, "unit", warmup=0.1),
+            # Trained after vqvae, whose stored codes it learns; anew whenever that is.
+            Recipe(f"codeprior-{name}", "A small PixelCNN over the codes of the stored VQ-VAE, which generates with it.",
+                   CodePrior, _on_stored_codes(name), epochs(1, 10, steps // 2 or 1), 5e-3, 32, "unit", warmup=0.1),
             Recipe(f"vaegan-{name}", "A small VAE-GAN, 20 latent dimensions: a discriminator's features in place of pixels.",
                    ConvVAE, _against_features, epochs(1, 20, steps), 1e-3, 64, "unit", warmup=0.02),
         ]  # fmt: skip
@@ -264,6 +284,10 @@ def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, fl
     unit = data.to_unit(images.test)
     if isinstance(model, (Generator, ConvGenerator)):
         return sample_scores(model, images, seed)
+    if isinstance(model, VQVAE):
+        return code_scores(model, images, seed)
+    if isinstance(model, CodePrior):
+        return prior_scores(load(f"vqvae-{images.name}"), model, images, seed)
     if isinstance(model, Classifier):
         return {"accuracy": metrics.accuracy(model, unit, images.test_labels)}
     if isinstance(model, ConvVAE):  # VAE-GAN: its pixels have no likelihood
@@ -291,6 +315,47 @@ def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, fl
             "log_likelihood_500": many,
             "active_units": metrics.active_units(model.encode(x)[0]),
         }
+
+
+@torch.no_grad()
+def code_scores(model: VQVAE, images: data.Images, seed: int = 0) -> dict[str, float]:
+    """What the codes say of the test images.
+
+    Returns:
+        "reconstruction": log p(x|codes) in nats, of pixels binarised once from `seed`; "error": root mean square of a
+        pixel's, on grey levels; "perplexity" of the codes of all of them, and how many are "dead".
+    """
+    unit = data.to_unit(images.test)
+    binary = data.binarize(unit, torch.Generator().manual_seed(seed))
+    nats = in_chunks(lambda x: bernoulli_log_likelihood(model.decode_codes(model.codes(x)), x), binary)
+    codes = in_chunks(model.codes, unit)
+    rebuilt = in_chunks(lambda part: model.decode_codes(part).sigmoid(), codes)
+    found = metrics.perplexity(codes, model.quantizer.num_codes)
+    return {
+        "reconstruction": nats.mean().item(),
+        "error": (rebuilt - unit).square().mean(1).sqrt().mean().item(),
+        "perplexity": found.value,
+        "dead": found.dead,
+    }
+
+
+@torch.no_grad()
+def prior_scores(model: VQVAE, prior: CodePrior, images: data.Images, seed: int = 0) -> dict[str, float]:
+    """Samples from prior and codes, as `sample_scores` has them, and the bits that a binary test image takes.
+
+    Returns:
+        as `sample_scores`; "bits" = "code_bits" + "pixel_bits"; "uniform_bits": what the codes take by the uniform prior.
+    """
+    unit, source = data.to_unit(images.test), torch.Generator().manual_seed(seed)
+    binary = data.binarize(unit, source)
+    learned, uniform = bits_per_image(model, prior, binary), bits_per_image(model, None, binary[:1])
+    made = sample_images(model, prior, min(SAMPLES, len(unit) // 2), source)
+    return picture_scores(made, images, source) | {
+        "bits": learned.total.mean().item(),
+        "code_bits": learned.codes.mean().item(),
+        "pixel_bits": learned.pixels.mean().item(),
+        "uniform_bits": uniform.codes.mean().item(),
+    }
 
 
 @torch.no_grad()

@@ -11,19 +11,21 @@ import torch
 from torch import nn
 
 from chapter10 import data, experiments, recipes
+from chapter10.code_prior import CodePrior
 from chapter10.errors import CheckpointError, DataError, InputError, SaveError
 from chapter10.files import load_state, save_state
 from chapter10.gan import Generator
 from chapter10.nets import Classifier, ConvGenerator, count_parameters
 from chapter10.recipes import RECIPES, LabelledBatches
 from chapter10.vae import VAE, Autoencoder
+from chapter10.vqvae import VQVAE
 
 needs_mnist = pytest.mark.skipif(
     not os.environ.get("CHAPTER10_DATA"), reason="CHAPTER10_DATA names no folder with MNIST"
 )
 KINDS = {
     "classifier": Classifier, "ae2": Autoencoder, "vae2": VAE, "vae20": VAE,
-    "gan": Generator, "dcgan60": ConvGenerator,
+    "gan": Generator, "dcgan60": ConvGenerator, "vqvae": VQVAE, "codeprior": CodePrior,
 }  # fmt: skip
 SCORES = {
     "classifier": {"accuracy"},
@@ -32,6 +34,9 @@ SCORES = {
     "vae20": {"elbo", "reconstruction", "kl", "log_likelihood_500", "active_units"},
     "gan": {"distance", "floor", "noise", "share", "classes", "largest"},
     "dcgan60": {"distance", "floor", "noise", "share", "classes", "largest"},
+    "vqvae": {"reconstruction", "error", "perplexity", "dead"},
+    "codeprior": {"distance", "floor", "noise", "share", "classes", "largest"}
+    | {"bits", "code_bits", "pixel_bits", "uniform_bits"},
 }
 BETAS = {f"beta{beta:g}-{images}" for images, betas in recipes.BETAS.items() for beta in betas}
 KINDS |= {name.rsplit("-", 1)[0]: VAE for name in BETAS}
@@ -105,6 +110,19 @@ def test_mnist_s_classifier_is_right_in_99_of_100():
     found = recipes.scores(recipes.load("classifier-mnist"), data.load("mnist"))["accuracy"]
     assert found >= 0.99
     assert found == pytest.approx(recipes.about("classifier-mnist")["scores"]["accuracy"], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", recipes.SETS)
+def test_stored_priors_belong_to_the_stored_codes_of_their_own_data(name):
+    prior = recipes.load(f"codeprior-{name}")
+    prior.belong_to(recipes.load(f"vqvae-{name}"))
+    other = "digits" if name == "mnist" else "mnist"
+    with pytest.raises(InputError, match="another codebook"):
+        prior.belong_to(recipes.load(f"vqvae-{other}"))
+    scores = recipes.about(f"codeprior-{name}")["scores"]
+    assert scores["code_bits"] < scores["uniform_bits"] == pytest.approx(49 * 6)
+    assert scores["bits"] == pytest.approx(scores["code_bits"] + scores["pixel_bits"])
+    assert recipes.about(f"vqvae-{name}")["scores"]["perplexity"] > 32
 
 
 class Replay(nn.Module):
