@@ -43,8 +43,28 @@ def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     Returns:
         [B], never below 0: expm1 keeps the digits where σ is near 1.
     """
+    return gaussian_kl_by_dimension(mu, log_var).sum(-1)
+
+
+def gaussian_kl_by_dimension(mu: Tensor, log_var: Tensor) -> Tensor:
+    """The terms of `gaussian_kl`, one for each latent dimension: [B, L] -> [B, L], in nats."""
     _same_shape("mu", mu, "log_var", log_var)
-    return 0.5 * (mu.square() + torch.expm1(log_var) - log_var).sum(-1)
+    return 0.5 * (mu.square() + torch.expm1(log_var) - log_var)
+
+
+def priced_kl(kl: Tensor, free_bits: float) -> Tensor:
+    """What the KL costs if each latent dimension has some nats for nothing: Σ_l max(free_bits, mean over the batch of KL_l).
+
+    Kingma et al. 2016, Improved variational inference with inverse autoregressive flow, equation 15, each dimension a
+    group. A dimension below its allowance costs the allowance, whatever it holds: nothing pulls it towards the prior.
+
+    Args:
+        kl: [B, L], as `gaussian_kl_by_dimension` gives it; free_bits: λ, nats a dimension, 0 or more.
+    Returns:
+        [B], whose mean is that sum; with free_bits = 0 it is `gaussian_kl`.
+    """
+    below = kl.mean(0) <= free_bits  # [L]
+    return torch.where(below, kl.new_tensor(free_bits), kl).sum(-1)
 
 
 def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
@@ -82,7 +102,7 @@ def continuous_bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
 
 
 class ELBO(NamedTuple):
-    """value = reconstruction − β·kl, each [B], in nats."""
+    """value = reconstruction − β·kl, each [B], in nats; with free bits, kl is still the KL, and value pays `priced_kl`."""
 
     value: Tensor
     reconstruction: Tensor
@@ -92,24 +112,50 @@ class ELBO(NamedTuple):
 LIKELIHOODS = {"bernoulli": bernoulli_log_likelihood, "continuous-bernoulli": continuous_bernoulli_log_likelihood}
 
 
-def elbo(model: "VAE", x: Tensor, beta: float = 1.0, likelihood: str = "bernoulli") -> ELBO:
+def elbo(
+    model: "VAE", x: Tensor, beta: float = 1.0, likelihood: str = "bernoulli", free_bits: float = 0.0
+) -> ELBO:
     """The evidence lower bound of each image, with one sample of z (section 10.2.3).
 
     Args:
-        model: has `encode(x) -> (mu, log_var)`, `reparameterize` and `decode(z) -> logits`.
+        model: has `encode(x) -> (mu, log_var)`, `reparameterize` and `decode(z) -> logits`; or `decode(z, x)`, see
+            `logits_of`.
         x: [B, D] in [0, 1].
         beta: weight of the KL term; 1 gives the bound, other values an objective (Higgins et al. 2017).
         likelihood: "bernoulli" or "continuous-bernoulli".
+        free_bits: nats that each latent dimension has for nothing (`priced_kl`); above 0 the value is no bound.
     Raises:
-        InputError: for x of another shape or range, or a likelihood that is not known.
+        InputError: for x of another shape or range, a likelihood that is not known, or beta or free_bits below 0.
     """
     if likelihood not in LIKELIHOODS:
         raise InputError(f"The likelihood {likelihood!r} is not known. Choose one of: {', '.join(LIKELIHOODS)}.")
+    check_weights(beta, free_bits)
     mu, log_var = model.encode(x)
-    logits = model.decode(model.reparameterize(mu, log_var))
+    logits = logits_of(model, model.reparameterize(mu, log_var), x)
     reconstruction = LIKELIHOODS[likelihood](logits, x)
-    kl = gaussian_kl(mu, log_var)
-    return ELBO(reconstruction - beta * kl, reconstruction, kl)
+    kl = gaussian_kl_by_dimension(mu, log_var)
+    return ELBO(reconstruction - beta * priced_kl(kl, free_bits), reconstruction, kl.sum(-1))
+
+
+def logits_of(model: "VAE", z: Tensor, x: Tensor) -> Tensor:
+    """Logits of p(x|z), [B·K, D], for K codes of each image, one after the other: z [B·K, L], x [B, D].
+
+    A decoder that looks at the pixels before each, as `AutoregressiveVAE` does, is shown x: it says so by
+    `looks_at_pixels = True`, and has `decode(z, x)`.
+    """
+    if not getattr(model, "looks_at_pixels", False):
+        return model.decode(z)
+    return model.decode(z, x if len(z) == len(x) else x.repeat_interleave(len(z) // len(x), 0))
+
+
+def check_weights(beta: float, free_bits: float = 0.0) -> None:
+    """Raise InputError unless both are finite numbers from 0 up."""
+    if not 0 <= beta < math.inf:  # written so that NaN fails too
+        raise InputError(
+            f"beta is {beta}; give a finite weight of the KL from 0 up. Below 0, codes far from the prior would be rewarded."
+        )
+    if not 0 <= free_bits < math.inf:
+        raise InputError(f"free_bits is {free_bits}; give a finite number of nats for each latent dimension, from 0 up.")
 
 
 def by_hand(model: "VAE", x: Tensor) -> bool:
@@ -136,9 +182,10 @@ def elbo_gradients(model: "VAE", x: Tensor, beta: float = 1.0, eps: Tensor | Non
     Returns:
         the three values as means over the batch: scalars.
     Raises:
-        InputError: for x of another shape or range.
+        InputError: for x of another shape or range, or beta below 0.
     """
     check_unit(_as_rows(x, model.input_dim))
+    check_weights(beta)
     encoded = backprop.forward(model.encoder, x)
     h = encoded[-1]
     mu, log_var = model.fc_mu(h), model.fc_var(h)
@@ -282,21 +329,29 @@ class _Training:
 
 
 class VAETraining(_Training):
-    """Ascends the ELBO. `lr` and `beta` may be set between steps, by hand or by a schedule."""
+    """Ascends the ELBO. `lr`, `beta` and `free_bits` may be set between steps, by hand or by a schedule."""
 
     advice = "clamp log_var"  # where a loss is not finite: `fit` says so
 
-    def __init__(self, model: VAE, lr: float = 1e-3, beta: float = 1.0, likelihood: str = "bernoulli"):
+    def __init__(
+        self,
+        model: VAE,
+        lr: float = 1e-3,
+        beta: float = 1.0,
+        likelihood: str = "bernoulli",
+        free_bits: float = 0.0,
+    ):
+        check_weights(beta, free_bits)
         super().__init__(model, lr)
-        self.beta, self.likelihood = beta, likelihood
+        self.beta, self.likelihood, self.free_bits = beta, likelihood, free_bits
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One update on x [B, D]; minus the objective and its two parts, averaged over the batch, in nats."""
-        if self.likelihood == "bernoulli" and by_hand(self.model, x):
+        if self.likelihood == "bernoulli" and self.free_bits == 0 and by_hand(self.model, x):
             value, reconstruction, kl = elbo_gradients(self.model, x, self.beta)
             self.optimizer.step()
         else:
-            bound = elbo(self.model, x, self.beta, self.likelihood)
+            bound = elbo(self.model, x, self.beta, self.likelihood, self.free_bits)
             value, reconstruction, kl = torch.stack(bound).mean(1)
             self.update(-value)
         return {"loss": -value.detach(), "reconstruction": reconstruction.detach(), "kl": kl.detach()}

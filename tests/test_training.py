@@ -26,7 +26,7 @@ from chapter10.gan import (
     MixtureGenerator,
     Objective,
 )
-from chapter10.training import fit, warmup_cosine
+from chapter10.training import cyclical_annealing, fit, linear_annealing, warmup_cosine
 from chapter10.vae import VAE, VAETraining
 
 EPOCHS = 6  # of 3 steps each
@@ -378,6 +378,46 @@ def test_warmup_cosine():
     for bad in (1, -0.1, math.nan):
         with pytest.raises(InputError, match="warmup is .*share of training"):
             warmup_cosine(1.0, warmup=bad)
+
+
+def test_linear_annealing():
+    schedule = linear_annealing(share=0.5, top=4.0)
+    assert [schedule(d) for d in (0, 0.125, 0.25, 0.5, 0.75, 1)] == [0, 1, 2, 4, 4, 4]
+    assert [linear_annealing(1.0)(d) for d in (0, 0.3, 1)] == [0, 0.3, 1]
+
+
+def test_cyclical_annealing():
+    schedule = cyclical_annealing(cycles=4, share=0.5, top=2.0)
+    within = [schedule(d) for d in (0, 1 / 16, 1 / 8, 3 / 16)]
+    assert within == [0, 1, 2, 2]
+    for cycle in (1, 2, 3):
+        assert [schedule(cycle / 4 + d) for d in (0, 1 / 16, 1 / 8, 3 / 16)] == within
+    assert schedule(1) == 2 and schedule(1 - 1e-9) == 2
+    steps = [schedule(i / 1000) for i in range(1000)]
+    assert sum(b < a for a, b in zip(steps, steps[1:])) == 3 and min(steps) == 0 and max(steps) == 2
+    for d in (0, 0.2, 0.5, 0.9, 1):
+        assert cyclical_annealing(1, 0.3)(d) == linear_annealing(0.3)(d)
+
+
+def test_annealing_of_length_0_and_other_settings_that_can_t_be():
+    for make in (linear_annealing, lambda **settings: cyclical_annealing(3, **settings)):
+        for bad in (0, -0.1, 1.1, math.nan):
+            with pytest.raises(InputError, match="share is .*a rise of length 0 is no annealing"):
+                make(share=bad)
+        for bad in (-1, math.inf, math.nan):
+            with pytest.raises(InputError, match="top is .*from 0 up"):
+                make(top=bad)
+    for bad in (0, -1, 1.5):
+        with pytest.raises(InputError, match="cycles is .*whole number of cycles"):
+            cyclical_annealing(bad)
+
+
+def test_annealing_is_what_fit_sets():
+    seen, method = [], new_method()
+    step = method.step
+    method.step = lambda x: seen.append(method.beta) or step(x)
+    train(2, method, eight(), schedules={"beta": linear_annealing(0.5)})
+    assert seen == pytest.approx([min(1, i / 8) for i in range(16)])
 
 
 @pytest.mark.parametrize("look", [0.0, 1e9])

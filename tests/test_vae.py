@@ -231,6 +231,98 @@ def test_the_bound_lies_below_the_evidence():
     assert (kl > 0).all()
 
 
+# Free bits and the weight of the KL
+
+
+def test_the_kl_s_dimensions_add_up():
+    mu, log_var = codes()
+    each = vae.gaussian_kl_by_dimension(mu, log_var)
+    assert each.shape == mu.shape
+    torch.testing.assert_close(each.sum(-1), vae.gaussian_kl(mu, log_var))
+    torch.testing.assert_close(each, kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(0.0, 1.0)))
+
+
+def test_free_bits_by_hand():
+    kl = torch.tensor([[0.0, 1.0, 3.0], [0.5, 2.0, 5.0]])  # means 0.25, 1.5, 4
+    assert vae.priced_kl(kl, 2.0).tolist() == [2 + 2 + 3, 2 + 2 + 5]
+    assert vae.priced_kl(kl, 1.0).tolist() == [1 + 1 + 3, 1 + 2 + 5]
+    assert vae.priced_kl(kl, 0.0).tolist() == kl.sum(1).tolist()
+    for free_bits in (0.0, 0.1, 1.0, 2.0, 9.0):
+        expected = kl.mean(0).clamp(min=free_bits).sum()
+        torch.testing.assert_close(vae.priced_kl(kl, free_bits).mean(), expected)
+
+
+def test_free_bits_are_of_the_batch_and_not_of_an_image():
+    """An image may hold less than the allowance in a dimension where the batch holds more: it is pulled all the same."""
+    mu = torch.tensor([[0.1], [3.0]], requires_grad=True)
+    vae.priced_kl(vae.gaussian_kl_by_dimension(mu, torch.zeros(2, 1)), 1.0).mean().backward()
+    torch.testing.assert_close(mu.grad, mu.detach() / 2)
+
+
+def test_below_the_allowance_nothing_pulls_towards_the_prior():
+    mu, log_var = (t.requires_grad_() for t in codes(6, 3))
+    with torch.no_grad():
+        mu[:, 0], log_var[:, 0] = 0.1, -0.1
+    vae.priced_kl(vae.gaussian_kl_by_dimension(mu, log_var), 0.3).mean().backward()
+    assert mu.grad[:, 0].abs().max() == log_var.grad[:, 0].abs().max() == 0
+    torch.testing.assert_close(mu.grad[:, 1:], mu.detach()[:, 1:] / 6)
+
+
+@pytest.mark.parametrize("beta", [0.5, 2.0])
+def test_the_bound_with_free_bits_still_says_what_the_kl_is(beta):
+    model, x = small(3), binary(7)
+    torch.manual_seed(1)
+    plain = vae.elbo(model, x, beta)
+    torch.manual_seed(1)
+    value, reconstruction, kl = vae.elbo(model, x, beta, free_bits=0.25)
+    assert torch.equal(reconstruction, plain.reconstruction) and torch.equal(kl, plain.kl)
+    each = vae.gaussian_kl_by_dimension(*model.encode(x)).mean(0)
+    expected = reconstruction.mean() - beta * each.clamp(min=0.25).sum()
+    torch.testing.assert_close(value.mean(), expected)
+    assert value.mean() < plain.value.mean()
+    torch.manual_seed(1)
+    assert torch.equal(vae.elbo(model, x, beta, free_bits=0.0).value, plain.value)
+
+
+def test_a_kl_that_is_not_a_number_does_not_hide_behind_free_bits():
+    assert vae.priced_kl(torch.tensor([[math.nan, 1.0]]), 2.0).isnan().all()
+
+
+def test_free_bits_are_trained_with():
+    """Where the decoder has no use for z, the KL falls to the allowance with free bits (Adam's momentum carries it on), else to 0."""
+    x = binary(64, 12)
+    kept = {}
+    for free_bits in (0.0, 0.5):
+        torch.manual_seed(0)
+        model = small(3)
+        with torch.no_grad():
+            model.decoder[0].weight.zero_()
+            model.fc_mu.bias.fill_(2.0)
+        model.decoder[0].weight.requires_grad_(False)
+        method = VAETraining(model, lr=1e-2, free_bits=free_bits)
+        kept[free_bits] = [method.step(x)["kl"].item() for _ in range(400)][-1]
+    assert kept[0.0] < 0.02 and 0.2 < kept[0.5] < 1.5  # of 3 dimensions of 0.5 nats
+
+
+@pytest.mark.parametrize("bad", [-1.0, -1e-9, math.nan, math.inf])
+def test_weights_below_zero_or_not_finite_are_refused(bad):
+    model, x = small(), binary()
+    for ask in (
+        lambda: vae.elbo(model, x, bad),
+        lambda: vae.elbo_gradients(model, x, bad),
+        lambda: VAETraining(model, beta=bad),
+    ):
+        with pytest.raises(InputError, match="^beta is .*from 0 up"):
+            ask()
+    for ask in (lambda: vae.elbo(model, x, free_bits=bad), lambda: VAETraining(model, free_bits=bad)):
+        with pytest.raises(InputError, match="^free_bits is .*nats for each latent dimension"):
+            ask()
+    method = VAETraining(model)
+    method.beta = bad  # as a schedule might
+    with pytest.raises(InputError, match="^beta is"):
+        method.step(x)
+
+
 def test_an_unknown_likelihood_is_refused():
     with pytest.raises(InputError, match="'gauss' is not known.*bernoulli"):
         vae.elbo(small(), binary(), likelihood="gauss")

@@ -2,6 +2,7 @@
 
 - `evidence`: log p(x), posterior and ELBO of a linear-Gaussian model; log p(x) of any decoder with two latent
   dimensions.
+- `linear_vae`: the best linear VAE, and which of its latent dimensions collapse.
 - `estimators`: mean and variance of the pathwise and the score-function gradient.
 - `game`: the best discriminator between two known densities, the value of the game, the gradients that a generator
   gets from it, and the Wasserstein distance on a line.
@@ -47,6 +48,16 @@ from chapter10.exact.game import (
     wasserstein_1d,
     wasserstein_1d_density,
 )
+from chapter10.exact.linear_vae import (
+    LinearELBO,
+    Spectrum,
+    best_elbo_of,
+    collapsed,
+    kl_at_best,
+    linear_elbo,
+    ppca,
+    spectrum,
+)
 
 __all__ = [
     "MASS_DEPTH",
@@ -56,13 +67,17 @@ __all__ = [
     "Decoder",
     "DiracGAN",
     "GeneratorGradients",
+    "LinearELBO",
     "LinearGaussian",
     "LogLikelihood",
     "Quadrature",
+    "Spectrum",
     "Trajectory",
     "best_baseline",
     "best_discriminator",
+    "best_elbo_of",
     "best_value",
+    "collapsed",
     "evidence_by_quadrature",
     "gaussian_kl_full",
     "generator_gradients",
@@ -70,14 +85,18 @@ __all__ = [
     "grid_weights",
     "jensen_shannon",
     "jensen_shannon_gradient",
+    "kl_at_best",
     "kl_divergence",
+    "linear_elbo",
     "minimax_slope",
     "non_saturating_slope",
     "pathwise_gradients",
     "pathwise_variance",
     "posterior_on_grid",
+    "ppca",
     "score_function_gradients",
     "score_function_variance",
+    "spectrum",
     "true_gradient",
     "value",
     "values_and_slopes",

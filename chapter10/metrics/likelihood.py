@@ -10,7 +10,7 @@ from torch import Tensor
 from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.nets import in_chunks
-from chapter10.vae import VAE, elbo
+from chapter10.vae import VAE, elbo, logits_of
 
 CHUNK_BYTES = 16e6  # of logits at a time
 
@@ -23,7 +23,7 @@ def iwae_bound(model: VAE, x: Tensor, num_samples: int) -> Tensor:
     in expectation, to log p(x).
 
     Args:
-        model: has `encode` and `decode`, Bernoulli pixels.
+        model: has `encode` and `decode` (as `vae.logits_of` asks), Bernoulli pixels.
         x: [B, D] in [0, 1], binary for a likelihood.
         num_samples: K, 1 or more.
     Returns:
@@ -46,7 +46,7 @@ def _iwae(model: VAE, x: Tensor, num_samples: int, chunk: int) -> Tensor:
         k = min(chunk, num_samples - start)
         eps = torch.randn(len(x), k, mu.shape[1], dtype=mu.dtype, device=mu.device)
         z = mu.unsqueeze(1) + torch.exp(0.5 * log_var).unsqueeze(1) * eps  # (B, k, L)
-        logits = model.decode(z.flatten(0, 1)).view(len(x), k, -1)  # (B, k, D)
+        logits = logits_of(model, z.flatten(0, 1), x).view(len(x), k, -1)  # (B, k, D)
         # Σ x·l − log(1 + e^l): the first sum is a matrix product
         log_likelihood = torch.bmm(logits, x.unsqueeze(2)).squeeze(2) - F.softplus(logits).sum(-1)
         # log p(z) − log q(z|x); the constants with 2π cancel
