@@ -122,7 +122,7 @@ def train_variant(name: str, seed: int, variant: str, rounds: int | None = None)
                 "d_loss": history["d_loss"],
                 "g_loss": history["g_loss"],
                 "g_loss_last_batch": losses[-1].item(),
-                "g_loss_deviation": losses.std().item(),
+                "g_loss_deviation": losses.std(correction=0).item(),
                 "below_zero": (fake < 0).double().mean().item(),
             }
         )
