@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from chapter10 import beta_vae, comparison, data, gan_study, metrics, mixtures, recipes
+from chapter10 import beta_vae, better_vaes, comparison, data, gan_study, metrics, mixtures, recipes
 from chapter10.errors import DataError, InputError
 from chapter10.files import write_atomic
 from chapter10.training import fit, warmup_cosine
@@ -175,6 +175,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "mixtures": (mixtures.mixtures, tuple(mixtures.MIXTURES)),
     "vae-or-gan": (comparison.vae_or_gan, recipes.SETS),
     "beta": (beta_vae.beta, beta_vae.SUBJECTS),
+    "better-vaes": (better_vaes.better_vaes, recipes.SETS),
 }
 
 

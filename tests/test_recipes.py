@@ -18,6 +18,7 @@ from chapter10.gan import Generator
 from chapter10.nets import Classifier, ConvGenerator, count_parameters
 from chapter10.recipes import RECIPES, LabelledBatches
 from chapter10.vae import VAE, Autoencoder
+from chapter10.vaegan import ConvVAE
 from chapter10.vqvae import VQVAE
 
 needs_mnist = pytest.mark.skipif(
@@ -26,6 +27,7 @@ needs_mnist = pytest.mark.skipif(
 KINDS = {
     "classifier": Classifier, "ae2": Autoencoder, "vae2": VAE, "vae20": VAE,
     "gan": Generator, "dcgan60": ConvGenerator, "vqvae": VQVAE, "codeprior": CodePrior,
+    "vaegan": ConvVAE,
 }  # fmt: skip
 SCORES = {
     "classifier": {"accuracy"},
@@ -37,6 +39,7 @@ SCORES = {
     "vqvae": {"reconstruction", "error", "perplexity", "dead"},
     "codeprior": {"distance", "floor", "noise", "share", "classes", "largest"}
     | {"bits", "code_bits", "pixel_bits", "uniform_bits"},
+    "vaegan": {"distance", "floor", "noise", "share", "classes", "largest", "error", "kl", "active_units"},
 }
 BETAS = {f"beta{beta:g}-{images}" for images, betas in recipes.BETAS.items() for beta in betas}
 KINDS |= {name.rsplit("-", 1)[0]: VAE for name in BETAS}
@@ -273,7 +276,7 @@ def test_weights_of_another_recipe_are_told(tmp_path, monkeypatch):
 # Results
 
 
-LEAST_SEEDS = {"latent-space": 10, "gan-recipe": 5, "vae-or-gan": 5, "mixtures": 3, "beta": 5}
+LEAST_SEEDS = {"latent-space": 10, "gan-recipe": 5, "vae-or-gan": 5, "mixtures": 3, "beta": 5, "better-vaes": 5}
 
 
 @pytest.mark.parametrize("name", experiments.names())
