@@ -110,7 +110,7 @@ def _against_convolutions(generator: nn.Module) -> GANTraining:
 def _against_features(model: nn.Module) -> VAEGANTraining:
     """Encoder and decoder against the features of a convolutional discriminator; the moving average is the result."""
     opponent = ConvDiscriminator(batch_norm=True).to(next(model.parameters()).device)
-    return VAEGANTraining(model, opponent, average=0.99)
+    return VAEGANTraining(model, opponent, gamma=0.03, average=0.99)
 
 
 def _on_stored_codes(name: str) -> Callable[[nn.Module], CodePriorTraining]:
@@ -146,7 +146,7 @@ def _recipes() -> dict[str, Recipe]:
             Recipe(f"codeprior-{name}", "A small PixelCNN over the codes of the stored VQ-VAE, which generates with it.",
                    CodePrior, _on_stored_codes(name), epochs(1, 10, steps // 2 or 1), 5e-3, 32, "unit", warmup=0.1),
             Recipe(f"vaegan-{name}", "A small VAE-GAN, 20 latent dimensions: a discriminator's features in place of pixels.",
-                   ConvVAE, _against_features, epochs(1, 20, steps), 1e-3, 64, "unit", warmup=0.02),
+                   ConvVAE, _against_features, epochs(2, 20, steps), 2e-3, 64, "unit", warmup=0.02),
         ]  # fmt: skip
     made += [beta_recipe(beta, name) for name, betas in BETAS.items() for beta in betas]
     return {recipe.name: recipe for recipe in made}

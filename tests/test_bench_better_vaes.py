@@ -21,7 +21,7 @@ def equal_time_rows():
                 "error": 0.1 + distance / 1000,
                 "floor": 2.0,
             }
-            row |= {"sharpness": 0.8 + 0.05 * (model == "VAE-GAN") * (seed + 3), "real_sharpness": 0.9}
+            row |= {"sharpness": 0.8 + 0.04 * (model == "VAE-GAN") * (seed + 3), "real_sharpness": 0.9}
             row |= {"seconds": 40 + seed, "perplexity": 50 - seed} if model == "VQ-VAE" else {"seconds": 30.0}
             rows.append(row)
     return rows[::-1]  # whatever the order
@@ -46,8 +46,8 @@ def test_models_are_held_against_the_vae_of_their_own_seed():
     assert found["vq_distance_over_vae"] == pytest.approx(88 / 80)
     assert found["vq_error_over_vae"] == pytest.approx(0.188 / 0.18)
     assert found["vaegan_distance_over_vae"] == pytest.approx(60 / 80)
-    # 0.95 and 1.0 beside 0.9: too sharp is as far off as too blurred
-    assert found["vaegan_blur_over_vae"] == pytest.approx(1)
+    # 0.92 and 0.96 beside 0.9: too sharp is off as well; the VAE's are 0.8
+    assert found["vaegan_blur_over_vae"] == pytest.approx(0.6)
     assert (found["vq_perplexity"], found["seconds_longest"]) == (49, 41)
     assert (found["vae_distance"], found["vaegan_distance"], found["real_distance"]) == (90, 55, 2)
     assert set(found) == {name for name in bench.TARGETS if name.startswith(("v", "s"))} | set(bench.MARKS)
@@ -91,12 +91,10 @@ def test_the_bench_measures_in_this_run_and_sets_targets_beside(monkeypatch, cap
     assert os.environ["CHAPTER10_DATA"] == "before"
     assert set(found["targets"]) == set(bench.TARGETS)
     missed = {name for name, met in found["targets"].items() if not met}
-    assert missed == {"vq_distance_over_vae", "vq_error_over_vae"} | {
-        name for name in ("vaegan_blur_over_vae",) if found[name] > 1
-    }
+    assert missed == {"vq_distance_over_vae", "vq_error_over_vae"}
     out = capsys.readouterr().out
     assert (
-        out.count("NOT MET") == len(missed)
+        out.count("NOT MET") == 2
         and "best_remedy: weaker decoder" in out
         and "real_distance" in out
     )
