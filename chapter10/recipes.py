@@ -141,10 +141,12 @@ def _recipes() -> dict[str, Recipe]:
             Recipe(f"dcgan60-{name}", "A small DCGAN that two cores train within 60 seconds.",
                    ConvGenerator, _against_convolutions, epochs(2, 20, steps), 1e-3, 64, "signed", warmup=0.02),
             Recipe(f"vqvae-{name}", "A VQ-VAE: 28×28 pixels to 7×7 of 64 codes and back.",
-                   VQVAE, VQVAETraining, epochs(1, 10, steps // 2 or 1), 3e-3, 64, "unit", warmup=0.1),
-            # Trained after vqvae, whose stored codes it learns; anew whenever that is.
+                   VQVAE, VQVAETraining, epochs(1, 8, steps // 2 or 1), 3e-3, 64, "unit", warmup=0.1),
+            # Trained after vqvae, whose stored codes it learns; anew whenever that is. More passes over the few embedded
+            # digits, and it knows them by heart.
             Recipe(f"codeprior-{name}", "A small PixelCNN over the codes of the stored VQ-VAE, which generates with it.",
-                   CodePrior, _on_stored_codes(name), epochs(1, 10, steps // 2 or 1), 5e-3, 32, "unit", warmup=0.1),
+                   CodePrior, _on_stored_codes(name), epochs(1, 6, 1) if name == "mnist" else epochs(15, 20, 1),
+                   1e-2, 32, "unit", warmup=0.1),
             Recipe(f"vaegan-{name}", "A small VAE-GAN, 20 latent dimensions: a discriminator's features in place of pixels.",
                    ConvVAE, _against_features, epochs(2, 20, steps), 2e-3, 64, "unit", warmup=0.02),
         ]  # fmt: skip
