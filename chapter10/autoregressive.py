@@ -17,6 +17,8 @@ from chapter10.errors import InputError
 from chapter10.nets import check_sizes, mlp
 from chapter10.vae import VAE, _as_codes, _as_rows
 
+PIECE = 32  # images decoded at a time where no gradient is wanted: C numbers for each pixel stay in the cache
+
 
 class AutoregressiveVAE(VAE):
     """The chapter's VAE; what its decoder draws goes, with the pixels before each, through a small network to the logits.
@@ -60,6 +62,11 @@ class AutoregressiveVAE(VAE):
             raise InputError(
                 f"The decoder takes an image for each code, found {len(z)} codes and {len(x)} images."
             )
+        if torch.is_grad_enabled() or len(z) <= PIECE:
+            return self._decode(z, x)
+        return torch.cat([self._decode(*piece) for piece in zip(z.split(PIECE), x.split(PIECE), strict=True)])
+
+    def _decode(self, z: Tensor, x: Tensor) -> Tensor:
         h = self.drawn(z)  # (B, D, C)
         if self.from_window is not None:
             h = torch.addmm(h.flatten(0, 1), self.windows(x).flatten(0, 1), self.from_window.weight.T)

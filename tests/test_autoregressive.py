@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from chapter10 import metrics, vae
+from chapter10 import autoregressive, metrics, vae
 from chapter10.autoregressive import AutoregressiveVAE
 from chapter10.errors import InputError
 from chapter10.vae import VAETraining
@@ -131,6 +131,14 @@ def test_the_importance_weighted_bound_comes_to_the_evidence():
     torch.testing.assert_close(metrics.iwae_bound(model, x, 20_000), torch.stack(evidence), rtol=0, atol=0.05)
     bound = metrics.mean_elbo(model, x.repeat(500, 1)).value
     assert bound < torch.stack(evidence).mean() - 0.001
+
+
+def test_many_images_are_decoded_in_pieces_alike():
+    model, n = small(4, 1), 2 * autoregressive.PIECE + 3
+    x, z = binary(n, 4), torch.randn(n, 2).double()
+    whole = model.decode(z, x).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(model.decode(z, x), whole, rtol=0, atol=1e-12)
 
 
 def test_codes_of_one_image_stand_one_after_the_other():
