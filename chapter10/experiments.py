@@ -17,7 +17,18 @@ from typing import Any
 
 import torch
 
-from chapter10 import beta_vae, better_vaes, comparison, data, gan_study, metrics, mixtures, recipes
+from chapter10 import (
+    beta_vae,
+    better_vaes,
+    code_study,
+    collapse,
+    comparison,
+    data,
+    gan_study,
+    metrics,
+    mixtures,
+    recipes,
+)
 from chapter10.errors import DataError, InputError
 from chapter10.files import write_atomic
 from chapter10.training import fit, warmup_cosine
@@ -175,6 +186,8 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "mixtures": (mixtures.mixtures, tuple(mixtures.MIXTURES)),
     "vae-or-gan": (comparison.vae_or_gan, recipes.SETS),
     "beta": (beta_vae.beta, beta_vae.SUBJECTS),
+    "collapse": (collapse.collapse, recipes.SETS),
+    "codebook": (code_study.codebook, recipes.SETS),
     "better-vaes": (better_vaes.better_vaes, recipes.SETS),
 }
 
