@@ -276,7 +276,16 @@ def test_weights_of_another_recipe_are_told(tmp_path, monkeypatch):
 # Results
 
 
-LEAST_SEEDS = {"latent-space": 10, "gan-recipe": 5, "vae-or-gan": 5, "mixtures": 10, "beta": 5, "better-vaes": 5}
+LEAST_SEEDS = {
+    "latent-space": 10,
+    "gan-recipe": 5,
+    "vae-or-gan": 5,
+    "mixtures": 10,
+    "beta": 5,
+    "better-vaes": 5,
+    "collapse": 5,
+    "codebook": 3,
+}
 
 
 @pytest.mark.parametrize("name", experiments.names())
