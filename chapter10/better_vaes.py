@@ -126,7 +126,7 @@ def _vqvae(images: data.Images, seconds: float) -> Trained:
     about["parameters"] = count_parameters(model) + count_parameters(prior)
     x = data.to_unit(images.test)
     used = metrics.perplexity(in_chunks(model.codes, x), model.quantizer.num_codes)
-    bits = bits_per_image(model, prior, data.binarize(x, torch.Generator().manual_seed(0)))
+    bits = bits_per_image(model, prior, data.binarize(x, torch.Generator().manual_seed(0)), x)
     about |= {"perplexity": used.value, "codes": model.quantizer.num_codes}
     about |= {"bits_codes": bits.codes.mean().item(), "bits_pixels": bits.pixels.mean().item()}
     about["bits_codes_uniform"] = model.map_size**2 * math.log2(model.quantizer.num_codes)

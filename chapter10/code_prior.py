@@ -209,16 +209,27 @@ class Bits(NamedTuple):
 
 
 @torch.no_grad()
-def bits_per_image(model: VQVAE, prior: CodePrior | None, x: Tensor) -> Bits:
-    """The bits of binary images x [B, D], by the prior, or, where it is None, by the uniform one: log₂ K for each code."""
+def bits_per_image(model: VQVAE, prior: CodePrior | None, x: Tensor, seen: Tensor | None = None) -> Bits:
+    """The bits of binary images x [B, D], by the prior, or, where it is None, by the uniform one: log₂ K for each code.
+
+    Args:
+        seen: what the encoder looks at, [B, D]: the grey levels that x was drawn from, if it was trained on such; x if
+            None. The total is a bound whatever codes are sent.
+    """
     if prior is not None:
         prior.belong_to(model)
+    seen = x if seen is None else seen
+    if seen.shape != x.shape:
+        raise InputError(
+            f"x is {list(x.shape)} and seen {list(seen.shape)}; give for each image what its codes are made of."
+        )
 
-    def bits(part: Tensor) -> Tensor:
-        codes = model.codes(part)
+    def bits(both: Tensor) -> Tensor:
+        part, looked_at = both.unbind(1)
+        codes = model.codes(looked_at)
         pixels = -bernoulli_log_likelihood(model.decode_codes(codes), part)
         even = model.map_size**2 * math.log(model.quantizer.num_codes)
         nats = torch.full_like(pixels, even) if prior is None else -prior.log_prob(codes)
         return torch.stack([nats, pixels], 1) / math.log(2)
 
-    return Bits(*in_chunks(bits, x).unbind(1))
+    return Bits(*in_chunks(bits, torch.stack([x, seen], 1)).unbind(1))

@@ -173,6 +173,20 @@ def test_bits_are_those_of_the_codes_and_of_the_pixels():
         torch.testing.assert_close(bits.total, bits.codes + bits.pixels)
 
 
+def test_the_encoder_may_look_at_grey_levels():
+    model, prior = pair()
+    grey = torch.rand(5, 784)
+    x, codes = grey.round(), model.codes(grey)
+    prior.belong_to(model)
+    bits = bits_per_image(model, prior, x, grey)
+    torch.testing.assert_close(bits.codes, -prior.log_prob(codes) / math.log(2))
+    torch.testing.assert_close(
+        bits.pixels, -bernoulli_log_likelihood(model.decode_codes(codes), x) / math.log(2)
+    )
+    with pytest.raises(InputError, match=r"x is \[5, 784\] and seen \[4, 784\]"):
+        bits_per_image(model, prior, x, grey[:4])
+
+
 def test_the_total_is_no_less_than_the_bits_of_the_image():
     """With 2 codes on 1×1 places, p(x) = Σ p(code) p(x|code) can be added up: the bits of the one code are a bound."""
     model = VQVAE(2, 3, 4, side=4)
