@@ -106,7 +106,7 @@ KINDS.code = (d, ui) => {
 
   const code = (g, k, x, y, s) => {
     icon(g, x, y, s / tile, q => grey(Math.abs(ink - icons[k * tile * tile + q] / 255)));
-    text(g, String(k), x + s - 2, y + s - 3, {size: d.number, align: 'right', halo: 1});
+    text(g, String(k), x + s - 5, y + s - 5, {size: d.number, align: 'right', halo: 1});
   };
   const frame = (g, x, y, s, t, colour, width) => { g.strokeStyle = colour; g.lineWidth = width; g.strokeRect(x + width / 2, y + width / 2, s - width, t - width); };
   return {

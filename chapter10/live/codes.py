@@ -161,7 +161,7 @@ def _still(
 
     def code(k: int, x: float, y: float, s: float) -> None:
         still.image(shade(tiles[k] / 255), x, y, s, s)
-        still.text(str(k), x + s - 2, y + s - 3, size=data["number"], align="right", halo=True)
+        still.text(str(k), x + s - 5, y + s - 5, size=data["number"], align="right", halo=True)
 
     def frame(x: float, y: float, s: float, t: float, color: str, line: float) -> None:
         e = line / 2
