@@ -29,7 +29,7 @@ TEST = 2000  # images, or as many as there are
 def codebook(name: str, seed: int) -> list[dict[str, Any]]:
     """A short training of each variant: a row each."""
     images = data.load(name)
-    x = data.binarize(data.to_unit(images.test[:TEST]), torch.Generator().manual_seed(0))
+    x = data.to_unit(images.test[:TEST])
     return [
         {"variant": variant, "seed": seed} | train_variant(images, x, seed, variant) for variant in VARIANTS
     ]
@@ -41,8 +41,9 @@ def train_variant(
     """One training, and what the codes of test images x [N, D] say then.
 
     Returns:
-        "perplexity", "dead" codes and "reconstruction" (log p(x|codes), nats) over the test images; "batch_perplexity",
-        the mean over their batches of 16; "size", the root mean square of what the encoder says; "restarts" in all.
+        "perplexity", "dead" codes and "reconstruction" over the test images (log p(x|codes) in nats; of grey levels, the
+        mean over the binary images that they stand for); "batch_perplexity", the mean over their batches of 16; "size",
+        the root mean square of what the encoder says; "restarts" in all.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
