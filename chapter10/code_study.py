@@ -14,13 +14,14 @@ from chapter10.training import fit, warmup_cosine
 from chapter10.vae import bernoulli_log_likelihood
 from chapter10.vqvae import VQVAE, VQVAETraining
 
+RESTART = 0.3  # in so short a training a code must not take long to be found dead: about 120 batches
 VARIANTS = {  # name: settings of the VQ-VAE
     "codebook loss": {"decay": None, "restart": 0.0, "batch_norm": False},
     "moving averages": {"restart": 0.0, "batch_norm": False},
-    "moving averages, restarts": {"batch_norm": False},
+    "moving averages, restarts": {"restart": RESTART, "batch_norm": False},
     "codebook loss, batch norm": {"decay": None, "restart": 0.0},
     "moving averages, batch norm": {"restart": 0.0},
-    "all three": {},
+    "all three": {"restart": RESTART},
 }
 LR, BATCH, STEPS = 3e-3, 64, 300
 TEST = 2000  # images, or as many as there are
