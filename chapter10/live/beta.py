@@ -71,7 +71,7 @@ def beta_figure(
     Raises:
         InputError: for models that don't fit one another or the images, or more weights than a notebook should hold.
     """
-    found = list(models.values()) if isinstance(models, Mapping) else list(models)
+    found = list(models)
     if len(found) < 2 or not all(isinstance(m, BetaModel) for m in found):
         raise InputError("models is no list of two or more BetaModel, so β cannot be moved.")
     if len({number(m.beta, "beta") for m in found}) < len(found):
@@ -103,7 +103,7 @@ def beta_figure(
     elif (betas == number(start, "start")).any():
         first = int((betas == start).argmax())
     else:
-        raise InputError(f"start = {start} is none of the models' β: {[f'{b:g}' for b in betas]}.")
+        raise InputError(f"start = {start} is none of the models' β: {', '.join(f'{b:g}' for b in betas)}.")
     entries = [_entry(m, *parts) for m, parts in zip(found, checked, strict=True)]
     top = max(1e-3, 1.08 * max(float(kl.max()) for _, _, kl in checked))
     at = np.array([e["at"] for e in entries])
