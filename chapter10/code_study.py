@@ -19,11 +19,10 @@ VARIANTS = {  # name: settings of the VQ-VAE
     "codebook loss": {"decay": None, "restart": 0.0, "batch_norm": False},
     "moving averages": {"restart": 0.0, "batch_norm": False},
     "moving averages, restarts": {"restart": RESTART, "batch_norm": False},
-    "codebook loss, batch norm": {"decay": None, "restart": 0.0},
     "moving averages, batch norm": {"restart": 0.0},
     "all three": {"restart": RESTART},
 }
-LR, BATCH, STEPS = 3e-3, 64, 300
+LR, BATCH, STEPS = 3e-3, 64, 240
 TEST = 2000  # images, or as many as there are
 
 
