@@ -162,8 +162,8 @@ class VQVAE(nn.Module):
     Args:
         num_codes, code_dim, decay, restart: of the `VectorQuantizer`.
         width: channels of the layers on maps of half the side; twice as many on those of a quarter.
-        batch_norm: of what the encoder says, before it is quantised (Łańcucki et al. 2020): without a scale to hold on to,
-            it shrinks at the start, for near 0 it costs the least commitment, and few codes are ever chosen.
+        batch_norm: of what the encoder says, before it is quantised (Łańcucki et al. 2020): without it, it shrinks at the
+            start, for near 0 commitment costs least, and codes that lie together say little.
     """
 
     def __init__(
