@@ -21,13 +21,14 @@ PIECE = 32  # images decoded at a time where no gradient is wanted: C numbers fo
 
 
 class AutoregressiveVAE(VAE):
-    """The chapter's VAE; what its decoder draws goes, with the pixels before each, through a small network to the logits.
+    """The chapter's VAE; to the logits that its decoder draws, a small network adds what the pixels before each say.
 
     Args:
         input_dim: D, a square number; latent_dim: L; hidden_dim: units in each hidden layer of encoder and decoder.
         context: rows above, and columns to both sides, that a pixel sees: 2·context·(context + 1) pixels that come
             before it. 0 leaves an ordinary VAE, whose pixels are independent given z.
-        width: C, units in the two hidden layers of the small network, which is the same for each pixel.
+        width: C, units in the two hidden layers of the small network, which is the same for each pixel. It also sees
+            the pixel's own logit.
     """
 
     looks_at_pixels = True  # `vae.logits_of` shows it x
@@ -67,14 +68,11 @@ class AutoregressiveVAE(VAE):
         return torch.cat([self._decode(*piece) for piece in zip(z.split(PIECE), x.split(PIECE), strict=True)])
 
     def _decode(self, z: Tensor, x: Tensor) -> Tensor:
-        h = self.drawn(z)  # (B, D, C)
+        picture = self.decoder(z)  # (B, D), logits as in the chapter
+        h = self.from_picture(picture.unsqueeze(2))  # (B, D, C)
         if self.from_window is not None:
             h = torch.addmm(h.flatten(0, 1), self.windows(x).flatten(0, 1), self.from_window.weight.T)
-        return self.head(h).view(-1, self.input_dim)
-
-    def drawn(self, z: Tensor) -> Tensor:
-        """What z gives to each pixel before any is seen: z [B, L] -> [B, D, C], from the one value that it draws there."""
-        return self.from_picture(self.decoder(z).unsqueeze(2))
+        return picture + self.head(h).view(-1, self.input_dim)
 
     def windows(self, x: Tensor) -> Tensor:
         """The pixels that come before each one in its window, in reading order: x [B, D] -> [B, D, W]; 0 outside the image."""
@@ -97,7 +95,8 @@ class AutoregressiveVAE(VAE):
         z = torch.randn(n, self.latent_dim, generator=generator).to(weight) if z is None else z
         if len(_as_codes(z, self.latent_dim)) != n:
             raise InputError(f"{n} samples need as many codes, found {len(z)}.")
-        drawn = self.drawn(z).view(n, self.side, self.side, -1)  # (n, S, S, C)
+        picture = self.decoder(z).view(n, self.side, self.side, 1)
+        drawn = self.from_picture(picture)  # (n, S, S, C)
         uniform = torch.rand(n, self.side, self.side, generator=generator).to(weight)
         r, x = self.context, self._padded(weight.new_zeros(n, self.side, self.side))
         for row in range(self.side):
@@ -108,7 +107,7 @@ class AutoregressiveVAE(VAE):
                     h = h + self.from_window(
                         block[:, : self.from_window.in_features]
                     )  # up to the pixel itself
-                probability = self.head(h).squeeze(1).sigmoid()
+                probability = (picture[:, row, column] + self.head(h)).squeeze(1).sigmoid()
                 x[:, row + r, column + r] = (uniform[:, row, column] < probability).to(x.dtype)
         return x[:, r:, r : r + self.side].flatten(1)
 

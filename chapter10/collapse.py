@@ -21,7 +21,7 @@ from chapter10.vae import VAETraining, bernoulli_log_likelihood, gaussian_kl_by_
 
 LR, BATCH = 4e-3, 32
 WARMUP = 0.05  # share of the training in which the rate rises
-STEPS = {"mnist": 640, "digits": 320}
+STEPS = {"mnist": 800, "digits": 320}
 LOOKS = 16  # at a training; with a cycle of four looks, the last of each is at its top
 LOOKED_AT = 300  # test images, for ELBO and KL
 WEIGHTED, SAMPLES = 200, 100  # test images and samples of z, for the importance-weighted bound
@@ -40,7 +40,7 @@ WAYS = {
     "no remedy": Way(),
     "linear annealing": Way(beta=linear_annealing(0.5)),
     "cyclical annealing": Way(beta=cyclical_annealing(4, 0.5)),
-    "free bits": Way(free_bits=0.75),
+    "free bits": Way(free_bits=0.7),
     "weaker decoder": Way(context=1),
 }
 
