@@ -18,7 +18,7 @@ from chapter10.nets import in_chunks
 from chapter10.vae import VAE
 
 SUBJECTS = tuple(recipes.BETAS)
-BETAS = (0.25, 0.5, 1, 2, 4, 8, 16)
+BETAS = (0.25, 1, 2, 4, 8, 16)
 REAL = 4000  # test images to hold samples against: half as many samples
 LIKELY, DRAWS = 500, 100  # test images for the bound with many samples, and how many
 SAMPLES = 1000  # shapes drawn from the prior

@@ -4,7 +4,7 @@ One white shape on black ground. Five factors, each independent of the others, m
 scale, its rotation, and where its centre of mass lies. A pixel is as bright as the share of it that the shape covers.
 All shapes of one scale have the same area, so the amount of ink says nothing about the shape. The rotation covers a
 quarter turn, for after that a square looks as before. Across the shape moves twice as far as up and down: were both alike, any
-two directions at right angles would serve a model as well as x and y, and no measure of disentanglement could be high.
+two directions at right angles would serve a model as well as x and y.
 """
 
 import math
@@ -17,9 +17,9 @@ from chapter10.data import Images
 from chapter10.errors import InputError
 
 SIDE = 28
-FACTORS = {"shape": 3, "scale": 6, "rotation": 10, "x": 12, "y": 6}  # how many values each has
+FACTORS = {"shape": 3, "scale": 6, "rotation": 10, "x": 9, "y": 5}  # how many values each has
 KINDS = ("square", "ellipse", "heart")
-SIZES = (5.0, 6.0, 7.0, 8.0, 9.0, 10.0)  # by scale: the root of the area, in pixels
+SIZES = (7.0, 8.0, 9.0, 10.0, 11.0, 12.0)  # by scale: the root of the area, in pixels
 TILE = SIDE - FACTORS["x"] + 1  # pixels of the square around its centre that holds any shape
 TOP = (SIDE - TILE - FACTORS["y"] + 1) // 2  # pixels above the uppermost such square
 SUBPIXELS = 16  # a pixel's coverage is counted on 16×16 points
@@ -37,7 +37,7 @@ class Shapes:
 
 
 def factor_grid() -> Tensor:
-    """All combinations of the factors' values, int64 [12960, 5]; the last factor changes fastest."""
+    """All combinations of the factors' values, int64 [8100, 5]; the last factor changes fastest."""
     return torch.cartesian_prod(*[torch.arange(count) for count in FACTORS.values()])
 
 
@@ -59,7 +59,7 @@ def inside(kind: str, u: Tensor, v: Tensor) -> Tensor:
 
 
 def tiles() -> Tensor:
-    """Each shape in each scale and rotation, in the middle of its own tile: uint8 [3, 6, 10, 17, 17]."""
+    """Each shape in each scale and rotation, in the middle of its own tile: uint8 [3, 6, 10, 20, 20]."""
     points = TILE * SUBPIXELS
     axis = (
         torch.arange(points, dtype=torch.float64) + 0.5
@@ -85,19 +85,19 @@ def render(factors: Tensor) -> Tensor:
     _check(factors)
     shape, scale, rotation, x, y = factors.T
     images = torch.zeros(len(factors), SIDE, SIDE, dtype=torch.uint8)
-    rows = (TOP + y.unsqueeze(1) + torch.arange(TILE)).unsqueeze(2)  # [N, 17, 1]
-    columns = (x.unsqueeze(1) + torch.arange(TILE)).unsqueeze(1)  # [N, 1, 17]
+    rows = (TOP + y.unsqueeze(1) + torch.arange(TILE)).unsqueeze(2)  # [N, 20, 1]
+    columns = (x.unsqueeze(1) + torch.arange(TILE)).unsqueeze(1)  # [N, 1, 20]
     images[torch.arange(len(factors)).view(-1, 1, 1), rows, columns] = tiles()[shape, scale, rotation]
     return images
 
 
 def load(count: int | None = None, seed: int = 0) -> Shapes:
-    """So many different shapes, drawn from the grid of all 12,960; the same for the same seed.
+    """So many different shapes, drawn from the grid of all 8,100; the same for the same seed.
 
     Args:
         count: N; all of the grid, in its order, if None.
     Raises:
-        InputError: for a count below 1 or above 12,960.
+        InputError: for a count below 1 or above 8,100.
     """
     factors = factor_grid()
     if count is not None:
@@ -110,7 +110,7 @@ def load(count: int | None = None, seed: int = 0) -> Shapes:
 
 
 def split(seed: int = 0) -> Images:
-    """The grid in random order as a data set: 12,000 images to train on and 960 to test on, labelled by their shape."""
+    """The grid in random order as a data set: 7,140 images to train on and 960 to test on, labelled by their shape."""
     whole = load(math.prod(FACTORS.values()), seed)
     cut = len(whole.images) - HELD_OUT
     kind = whole.factors[:, 0]

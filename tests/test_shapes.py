@@ -9,7 +9,7 @@ from chapter10 import data, shapes
 from chapter10.errors import InputError
 from chapter10.metrics import sharpness
 
-COUNT = 12_960
+COUNT = 8_100
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_the_grid_has_each_combination_once(whole):
 
 def test_the_centre_of_mass_is_where_the_factors_say(whole):
     x, y = whole.factors[:, 3], whole.factors[:, 4]
-    expected = torch.stack([x + 8.5, y + 11.5], 1).double()
+    expected = torch.stack([x + 10, y + 12], 1).double()
     torch.testing.assert_close(middle(whole.images), expected, rtol=0, atol=0.03)
 
 
@@ -47,15 +47,15 @@ def test_all_shapes_of_a_scale_have_the_same_area(whole):
 def test_the_second_moments_are_those_of_the_shapes():
     """Of a square, the same in all directions; of the ellipse, 4 : 1 along axes that turn by 9° against the clock."""
     for turn in (0, 3, 7):
-        factors = torch.tensor([[0, 5, turn, 5, 2], [1, 5, turn, 5, 2]])
+        factors = torch.tensor([[0, 5, turn, 4, 2], [1, 5, turn, 4, 2]])
         image = shapes.render(factors).double()
-        at = torch.arange(28) + 0.5 - 13.5
+        at = torch.arange(28) + 0.5 - 14
         ink = image.sum((1, 2))
         xx = (image * at.square()).sum((1, 2)) / ink
         yy = (image * at.square().unsqueeze(1)).sum((1, 2)) / ink
         xy = -(image * at * at.unsqueeze(1)).sum((1, 2)) / ink  # y upwards
-        assert (xx[0]).item() == pytest.approx(10**2 / 12, rel=0.03)
-        assert (yy[0]).item() == pytest.approx(10**2 / 12, rel=0.03)
+        assert (xx[0]).item() == pytest.approx(12**2 / 12, rel=0.03)
+        assert (yy[0]).item() == pytest.approx(12**2 / 12, rel=0.03)
         assert xy[0].item() == pytest.approx(0, abs=0.05)
         half = torch.tensor([[xx[1], xy[1]], [xy[1], yy[1]]])
         spread, axes = torch.linalg.eigh(half)
@@ -99,9 +99,9 @@ def test_a_draw_repeats_and_is_a_part_of_the_grid(whole):
 
 def test_the_split_shares_no_image_and_works_with_batches():
     found = shapes.split()
-    assert (len(found.train), len(found.test), found.title) == (12_000, 960, "rendered shapes")
+    assert (len(found.train), len(found.test), found.title) == (7_140, 960, "rendered shapes")
     assert len(torch.cat([found.train, found.test]).flatten(1).unique(dim=0)) == COUNT
-    assert found.test_labels.unique().tolist() == [0, 1, 2] and len(found.train_labels) == 12_000
+    assert found.test_labels.unique().tolist() == [0, 1, 2] and len(found.train_labels) == 7_140
     x = next(iter(data.Batches(found.train, 64)))
     assert x.shape == (64, 784) and set(x.unique().tolist()) == {0, 1}
     assert torch.equal(found.train, shapes.split().train)
@@ -110,11 +110,11 @@ def test_the_split_shares_no_image_and_works_with_batches():
 
 def test_other_numbers_and_factors_are_refused():
     for count in (0, -1, COUNT + 1, 2.0, "10"):
-        with pytest.raises(InputError, match="shapes were asked for; give a whole number from 1 to 12,960"):
+        with pytest.raises(InputError, match="shapes were asked for; give a whole number from 1 to 8,100"):
             shapes.load(count)
     with pytest.raises(InputError, match="factor 'rotation' has the values 0 to 9, found 10 to 10"):
         shapes.render(torch.tensor([[0, 0, 10, 0, 0]]))
-    with pytest.raises(InputError, match="'x' has the values 0 to 11, found -1 to 0"):
+    with pytest.raises(InputError, match="'x' has the values 0 to 8, found -1 to 0"):
         shapes.render(torch.tensor([[0, 0, 0, -1, 0], [0, 0, 0, 0, 0]]))
     for bad in (torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 5), torch.zeros(5, dtype=torch.int64)):
         with pytest.raises(InputError, match=r"Factors are whole numbers \[N, 5\], int64"):
