@@ -32,6 +32,10 @@ CONTENTS = {
     ),
     "06_gan": ("10.3.3", "Train it; watch it collapse, oscillate, recover; how do I tell?"),
     "07_vae_or_gan": ("10.4", "The chapter's table, row by row, measured"),
+    "08_beta_vae_and_collapse": (
+        "10.5.1",
+        "What does β trade? When does the posterior collapse, and what helps?",
+    ),
     "09_vqvae_and_vaegan": (
         "10.5.1",
         "What do discrete codes need to generate? What does a discriminator in place of a pixel loss buy?",
