@@ -290,7 +290,9 @@ def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, fl
     if isinstance(model, VQVAE):
         return code_scores(model, images, seed)
     if isinstance(model, CodePrior):
-        return prior_scores(load(f"vqvae-{images.name}"), model, images, seed)
+        with torch.random.fork_rng():  # a network is drawn before it gets its stored weights
+            codes_of = load(f"vqvae-{images.name}")
+        return prior_scores(codes_of, model, images, seed)
     if isinstance(model, Classifier):
         return {"accuracy": metrics.accuracy(model, unit, images.test_labels)}
     if isinstance(model, ConvVAE):  # VAE-GAN: its pixels have no likelihood
