@@ -48,7 +48,7 @@ def test_measures_of_a_model_that_ignores_z(images):
     torch.manual_seed(0)
     model, x = AutoregressiveVAE(context=2), collapse.held_out(images)[:16]
     with torch.no_grad():
-        model.from_picture.weight.zero_()
+        model.decoder[-1].weight.zero_()
         for layer in (model.fc_mu, model.fc_var):
             layer.weight.zero_()
             layer.bias.zero_()
@@ -104,7 +104,7 @@ def test_stored_rows_are_complete(name):
             row["kl"], abs=0.01
         )
         if way.beta is not None:
-            assert min(row["looks"]["beta"]) < 0.3 and row["looks"]["beta"][-1] == 1
+            assert min(row["looks"]["beta"]) < 0.5 and row["looks"]["beta"][-1] == 1
 
 
 def test_the_first_looks_of_a_stored_training_are_measured_again(images):
