@@ -93,11 +93,7 @@ def test_the_bench_measures_in_this_run_and_sets_targets_beside(monkeypatch, cap
     missed = {name for name, met in found["targets"].items() if not met}
     assert missed == {"vq_distance_over_vae", "vq_error_over_vae"}
     out = capsys.readouterr().out
-    assert (
-        out.count("NOT MET") == 2
-        and "best_remedy: weaker decoder" in out
-        and "real_distance" in out
-    )
+    assert out.count("NOT MET") == 2 and "best_remedy: weaker decoder" in out and "real_distance" in out
 
 
 def test_every_experiment_is_one_that_can_be_measured():
