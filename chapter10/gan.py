@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from chapter10 import backprop
 from chapter10.data import check_signed
 from chapter10.errors import InputError
-from chapter10.nets import check_sizes, follow, last_module
+from chapter10.nets import check_sizes, last_module
 from chapter10.players import Discriminator, Generator, MixtureDiscriminator, MixtureGenerator
-from chapter10.training import adam
+from chapter10.training import Averaged, adam
 
 __all__ = [
     "Discriminator",
@@ -137,7 +137,7 @@ class Objective:
                 raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 up.")
 
 
-class GANTraining:
+class GANTraining(Averaged):
     """The two players with their optimisers: what `training.fit` asks of a method.
 
     `lr` and `instance_noise` may be set between steps, by hand or by a schedule, such as one that lets the noise die
@@ -252,7 +252,7 @@ class GANTraining:
             )  # not detached: G learns through D
             self._update(self.g_optimizer, loss)
         if self.average:
-            self._average()
+            self._average(self.generator)
         return {"g_loss": loss.detach()}
 
     def noise(self, n: int) -> Tensor:
@@ -311,12 +311,6 @@ class GANTraining:
         loss.backward(inputs=mine)
         optimizer.step()
 
-    def _average(self) -> None:
-        """a ← a + (w − a)·(1 − β)/(1 − β^t): the exponential mean of w₁ … w_t with weights that add up to 1."""
-        self.averaged_steps += 1
-        share = (1 - self.average) / (1 - self.average**self.averaged_steps)
-        follow(self.averaged, self.generator, share)
-
     @property
     def lr(self) -> float:
         return self.g_optimizer.param_groups[0]["lr"]
@@ -331,15 +325,6 @@ class GANTraining:
         parts = {"generator": self.generator, "discriminator": self.discriminator}
         parts |= {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
         return parts | ({"averaged": self.averaged} if self.average else {})
-
-    def state_dict(self) -> dict:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        return state | {"averaged_steps": self.averaged_steps}
-
-    def load_state_dict(self, state: dict) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.averaged_steps = state["averaged_steps"]
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from chapter10.adam import OneVectorAdam
 from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, TrainingError
 from chapter10.files import check_writable, load_into, load_state, random_state, save_state, set_random_state
+from chapter10.nets import follow
 
 LOOK_SECONDS = 0.3  # between two looks at the losses: each waits for the device, and draws the bar anew
 
@@ -287,6 +288,37 @@ def _report(history: History, epochs: int, show: bool) -> None:
         row = history.rows[-1]
         parts = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step", "seconds"))
         print(f"{epochs} epochs, {row['step']:,} steps, {row['seconds']:.1f} s. Means of the last epoch: {parts}.")
+
+
+class Averaged:
+    """For methods of several parts: what they are resumed from, and the moving average of a network's weights.
+
+    Attributes:
+        average: decay β of the average, 0 for none; averaged: the network that holds it; averaged_steps: t, how many so far.
+    """
+
+    average: float
+    averaged: nn.Module
+    averaged_steps: int
+
+    def _parts(self) -> dict[str, Any]:
+        """The networks and optimisers by name."""
+        raise NotImplementedError
+
+    def _average(self, module: nn.Module) -> None:
+        """a ← a + (w − a)·(1 − β)/(1 − β^t): the exponential mean of w₁ … w_t with weights that add up to 1."""
+        self.averaged_steps += 1
+        share = (1 - self.average) / (1 - self.average**self.averaged_steps)
+        follow(self.averaged, module, share)
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        return state | {"averaged_steps": self.averaged_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.averaged_steps = state["averaged_steps"]
 
 
 def adam(module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:

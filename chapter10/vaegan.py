@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.gan import GENERATOR_LOSSES
-from chapter10.nets import ConvGenerator, Maps, Rows, check_sizes, dcgan_init, follow, last_module
-from chapter10.training import adam
+from chapter10.nets import ConvGenerator, Maps, Rows, check_sizes, dcgan_init, last_module
+from chapter10.training import Averaged, adam
 from chapter10.vae import VAE, gaussian_kl
 
 
@@ -104,7 +104,7 @@ class VAEGANLosses(NamedTuple):
     parts: dict[str, Tensor]
 
 
-class VAEGANTraining:
+class VAEGANTraining(Averaged):
     """The three networks with their optimisers: what `training.fit` asks of a method. Give it images in [0, 1].
 
     `lr`, `gamma` and `beta` may be set between steps, by hand or by a schedule.
@@ -171,9 +171,7 @@ class VAEGANTraining:
         for optimizer in self.optimizers.values():
             optimizer.step()
         if self.average:
-            self.averaged_steps += 1
-            share = (1 - self.average) / (1 - self.average**self.averaged_steps)
-            follow(self.averaged, self.model, share)
+            self._average(self.model)
         return losses.parts
 
     def losses(self, x: Tensor) -> VAEGANLosses:
@@ -226,15 +224,6 @@ class VAEGANTraining:
         parts = {"model": self.model, "discriminator": self.discriminator}
         parts |= {f"{name}_optimizer": optimizer for name, optimizer in self.optimizers.items()}
         return parts | ({"averaged": self.averaged} if self.average else {})
-
-    def state_dict(self) -> dict:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        return state | {"averaged_steps": self.averaged_steps}
-
-    def load_state_dict(self, state: dict) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.averaged_steps = state["averaged_steps"]
 
 
 @torch.no_grad()

@@ -1,9 +1,8 @@
-"""Chromium through its debugging pipe: real keys, real frames, and no package beyond the standard library."""
+"""Chromium through its debugging pipe: real keys, real frames, driven with the standard library alone."""
 
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from chapter10 import bench_gan_lab
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -22,8 +23,7 @@ def find() -> str:
     """The path of a Chromium or Chrome; skips the test where there is none."""
     if sys.platform == "win32":
         pytest.skip("the browser tests drive Chromium through a pipe that Windows has not")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    found = bench_gan_lab.browser()
     if not found:
         pytest.skip("no Chromium found: install it, or name it in the variable CHROMIUM")
     return found
