@@ -1,5 +1,5 @@
 """How good a model is: likelihood, what a classifier thinks of its images, samples beside real ones, modes,
-disentanglement, use of a codebook."""
+disentanglement, use of a codebook, translations beside the right ones."""
 
 from chapter10.metrics.blur import Sharpness, sharpness, spatial_frequency
 from chapter10.metrics.classes import (
@@ -33,6 +33,12 @@ from chapter10.metrics.neighbours import (
     neighbour_scores,
     precision_recall,
 )
+from chapter10.metrics.translation import (
+    TranslationScores,
+    class_agreement,
+    pixel_error,
+    translation_scores,
+)
 
 __all__ = [
     "ClassHistogram",
@@ -48,8 +54,10 @@ __all__ = [
     "Perplexity",
     "PrecisionRecall",
     "Sharpness",
+    "TranslationScores",
     "accuracy",
     "active_units",
+    "class_agreement",
     "class_histogram",
     "confidence",
     "expected_coverage",
@@ -66,8 +74,10 @@ __all__ = [
     "neighbour_scores",
     "perfect_share",
     "perplexity",
+    "pixel_error",
     "precision_recall",
     "sharpness",
     "spatial_frequency",
+    "translation_scores",
     "variety",
 ]
