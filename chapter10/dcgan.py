@@ -1,0 +1,206 @@
+"""The DCGAN of section 10.5.2: rules by which convolutional networks play the chapter's game (`gan.GANTraining`).
+
+Radford, Metz and Chintala 2016, Unsupervised Representation Learning with Deep Convolutional GANs. Their rules: strides
+in place of pooling; batch norm, but neither where G's image leaves nor where D's comes in; no hidden layer without
+convolution; ReLU in G with tanh at the end; LeakyReLU in D; weights from N(0, 0.02); Adam at 2e-4 with β1 = 0.5. Each can
+be left out, to see what it is good for. B images, L latent dimensions, C channels (1 grey, 3 colour), w the width. Images
+are rows [B, H·H·C] in [−1, 1] with the channels of a pixel side by side, as `nets.Maps` takes them.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from chapter10.errors import InputError
+from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init
+
+__all__ = ["DCGANDiscriminator", "DCGANGenerator", "change_by_mates"]
+
+SIZES = {28: (7, 14), 32: (4, 8, 16)}  # sides of the maps before the image: each stride doubles them
+CHANNELS = {1: "grey", 3: "colour"}
+ENDS = {"tanh": nn.Tanh, "clamp": nn.Hardtanh}
+
+
+class DCGANGenerator(nn.Module):
+    """z [B, L] -> images [B, H·H·C] in [−1, 1]. At 28: z -> [B, 2w, 7, 7] -> [B, w, 14, 14] -> [B, C, 28, 28].
+
+    The defaults are the paper's rules; its own images are of 64×64, one stride more than 32×32.
+
+    Args:
+        size: H, 28 or 32; channels: C, 1 or 3; width: w, of the last maps before the image.
+        batch_norm: after each layer but the last.
+        upsampling: "transposed" (convolutions with stride 2), or "nearest" (each pixel four times, then a convolution).
+        end: "tanh", or "clamp" (linear, and cut off at ±1).
+        hidden_dim: units of a hidden layer without convolution that comes first; 0 for none.
+        initial: weights from "N(0, 0.02)", or torch's "default".
+    """
+
+    def __init__(
+        self,
+        size: int = 28,
+        channels: int = 1,
+        latent_dim: int = 100,
+        width: int = 64,
+        batch_norm: bool = True,
+        upsampling: str = "transposed",
+        end: str = "tanh",
+        hidden_dim: int = 0,
+        initial: str = "N(0, 0.02)",
+    ):
+        super().__init__()
+        _check(size, channels, hidden_dim, initial)
+        check_sizes(latent_dim=latent_dim, width=width)
+        _check_one_of("upsampling", upsampling, ("transposed", "nearest"))
+        _check_one_of("end", end, ENDS)
+        self.size, self.channels, self.latent_dim, self.img_dim = (
+            size,
+            channels,
+            latent_dim,
+            size * size * channels,
+        )
+        sides = SIZES[size]
+        widths = [width * 2**i for i in reversed(range(len(sides)))]  # 28: 2w, w; 32: 4w, 2w, w
+
+        def normed(layer: nn.Module) -> list[nn.Module]:
+            norm = nn.BatchNorm2d if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) else nn.BatchNorm1d
+            outputs = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+            return [layer, *([norm(outputs)] if batch_norm else []), nn.ReLU()]
+
+        def doubled(inputs: int, outputs: int, bias: bool) -> list[nn.Module]:
+            """Layers from maps of one side to maps of twice that side; the last of them is the convolution."""
+            if upsampling == "transposed":
+                return [nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)]
+            return [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)]
+
+        layers: list[nn.Module] = []
+        if hidden_dim:
+            layers += normed(nn.Linear(latent_dim, hidden_dim, bias=not batch_norm))
+        layers += [
+            nn.Linear(hidden_dim or latent_dim, sides[0] ** 2 * widths[0], bias=not batch_norm),
+            Maps(widths[0], sides[0]),  # (B, 98w) -> (B, 2w, 7, 7)
+            *([nn.BatchNorm2d(widths[0])] if batch_norm else []),
+            nn.ReLU(),
+        ]
+        for inputs, outputs in zip(widths, widths[1:]):
+            *before, convolution = doubled(inputs, outputs, not batch_norm)
+            layers += [*before, *normed(convolution)]  # -> (B, w, 14, 14)
+        layers += [*doubled(width, channels, True), Rows(), ENDS[end]()]  # -> (B, C, 28, 28) -> (B, 784·C)
+        self.model = nn.Sequential(*layers)
+        if initial != "default":
+            self.apply(dcgan_init)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
+
+
+class DCGANDiscriminator(nn.Module):
+    """Images [B, H·H·C] in [−1, 1] -> logits [B, 1]. At 28: [B, w, 14, 14] -> [B, 2w, 7, 7] -> one weighted sum.
+
+    Args:
+        size, channels, width: as the generator's.
+        batch_norm: after each layer but the first and the last. A critic with a gradient penalty must not have it.
+        downsampling: "strided" convolutions, or "pooling" (the greatest of each four pixels, after a convolution).
+        slope: of the activation below 0: 0.2 is LeakyReLU's, 0 makes it a ReLU.
+        hidden_dim, initial: as the generator's; here the hidden layer comes last.
+    """
+
+    def __init__(
+        self,
+        size: int = 28,
+        channels: int = 1,
+        width: int = 64,
+        batch_norm: bool = True,
+        downsampling: str = "strided",
+        slope: float = 0.2,
+        hidden_dim: int = 0,
+        initial: str = "N(0, 0.02)",
+    ):
+        super().__init__()
+        _check(size, channels, hidden_dim, initial)
+        check_sizes(width=width)
+        _check_one_of("downsampling", downsampling, ("strided", "pooling"))
+        if not 0 <= slope < 1:
+            raise InputError(f"slope is {slope}; give a slope from 0 (a ReLU) to below 1, such as 0.2.")
+        self.size, self.channels, self.img_dim = size, channels, size * size * channels
+        widths = [channels, *(width * 2**i for i in range(len(SIZES[size])))]  # 28: C, w, 2w
+        layers: list[nn.Module] = [Maps(channels, size)]  # (B, 784·C) -> (B, C, 28, 28)
+        for i, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
+            norm = batch_norm and i > 0
+            if downsampling == "strided":
+                layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not norm))
+            else:
+                layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=not norm))
+            layers += [*([nn.BatchNorm2d(outputs)] if norm else []), nn.LeakyReLU(slope)]
+            if downsampling == "pooling":
+                layers.append(nn.MaxPool2d(2))
+        features = widths[-1] * SIZES[size][0] ** 2
+        layers.append(Rows())  # (B, 2w, 7, 7) -> (B, 98w)
+        if hidden_dim:
+            layers.append(nn.Linear(features, hidden_dim, bias=not batch_norm))
+            layers += [*([nn.BatchNorm1d(hidden_dim)] if batch_norm else []), nn.LeakyReLU(slope)]
+        self.model = nn.Sequential(*layers, nn.Linear(hidden_dim or features, 1))
+        if initial != "default":
+            self.apply(dcgan_init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(as_images(x, self.size, self.channels))
+
+    def probability(self, x: Tensor) -> Tensor:
+        """x [B, H·H·C] -> the probability of being real [B, 1]."""
+        return self(x).sigmoid()
+
+
+def as_images(x: Tensor, size: int, channels: int) -> Tensor:
+    """x itself, if it is of images [B, H·H·C]. Raises InputError, which says so if it is grey that was given for colour."""
+    other = next(c for c in CHANNELS if c != channels)
+    if x.ndim == 2 and x.shape[1] == size * size * other:
+        raise InputError(
+            f"The discriminator is one of {CHANNELS[channels]} images, [B, {size * size * channels}], and was given "
+            f"{CHANNELS[other]} ones, [B, {x.shape[1]}]: build generator and discriminator with channels={other}."
+        )
+    return as_rows(x, size * size * channels, "The discriminator", "images")
+
+
+@torch.no_grad()
+def change_by_mates(net: nn.Module, x: Tensor, mates: Tensor, train: bool = True) -> Tensor:
+    """How much the output for each row of x [B, D] changes when it shares its batch with others: [B], root mean square.
+
+    Under batch norm a row is normalised by the mean and the spread of its whole batch while the network trains. In eval
+    mode they are replaced by running means, and nothing changes.
+
+    Args:
+        net: [B, D] -> [B, anything]; stays as it is, its running means too.
+        mates: [K, B', D], K sets of other rows; the outputs for x beside each set are compared with those beside the first.
+        train: in train mode, or in eval mode.
+    """
+    if mates.ndim != 3 or len(mates) < 2 or mates.shape[2:] != x.shape[1:]:
+        raise InputError(
+            f"mates must be two or more sets of rows like those of x, [K, B', {x.shape[-1]}], found {list(mates.shape)}."
+        )
+    modes = [(module, module.training) for module in net.modules()]
+    kept = [buffer.clone() for buffer in net.buffers()]
+    try:
+        net.train(train)
+        outputs = torch.stack(
+            [net(torch.cat([x, others]))[: len(x)].flatten(1) for others in mates]
+        )  # (K, B, ·)
+    finally:
+        for module, training in modes:
+            module.training = training
+        for buffer, before in zip(net.buffers(), kept):
+            buffer.copy_(before)
+    return (outputs[1:] - outputs[:1]).square().mean((0, 2)).sqrt()
+
+
+def _check(size: int, channels: int, hidden_dim: int, initial: str) -> None:
+    if size not in SIZES:
+        raise InputError(f"size is {size!r}; these networks make and take images of 28×28 or of 32×32.")
+    if channels not in CHANNELS:
+        raise InputError(f"channels is {channels!r}; give 1 for grey images or 3 for colour.")
+    if hidden_dim != 0:
+        check_sizes(hidden_dim=hidden_dim)
+    _check_one_of("initial", initial, ("N(0, 0.02)", "default"))
+
+
+def _check_one_of(name: str, value: str, known) -> None:
+    if value not in known:
+        raise InputError(f"{name} is {value!r}; choose one of: {', '.join(known)}.")
