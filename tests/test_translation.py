@@ -105,6 +105,16 @@ def test_a_swap_has_a_perfect_cycle_and_is_wrong(digits, judge):
     assert found.agreement == (seen == seen.roll(-1)).double().mean().item() < 0.3
 
 
+def test_there_right_and_back_to_another_image_is_read_in_the_domain_it_came_from(digits, judge):
+    made = domains.split(digits, "rotated")
+    for start, (x, y) in {"a": (made.test_a, made.test_b), "b": (made.test_b, made.test_a)}.items():
+        found = translation_scores(Table(x, y), Table(y, x.roll(-1, 0)), made, judge, start)
+        seen = judge.labels(data.to_unit(made.test_a))  # turned ones are turned back before they are read
+        assert (
+            found.agreement == 1 and found.cycle_agreement == (seen == seen.roll(-1)).double().mean().item()
+        )
+
+
 def test_an_offset_goes_once_into_the_error_and_twice_into_the_cycle(digits, judge):
     """White loses 0.2 of [−1, 1] each way and black nothing: a tenth of [0, 1] there, a fifth there and back, on white pixels."""
     made = domains.split(digits, "rotated")
