@@ -5,7 +5,6 @@ et al. 2017; R1: Mescheder, Geiger and Nowozin 2018. The mathematics are pure fu
 nats; the classes hold parameters. B images, D pixels, L latent dimensions. Images lie in [−1, 1], as tanh gives them.
 """
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chapter10 import backprop
-from chapter10.data import check_signed
+from chapter10.adversarial import Adversarial, ends_in_sigmoid
 from chapter10.errors import InputError
-from chapter10.nets import check_sizes, last_module
+from chapter10.nets import check_sizes
 from chapter10.players import Discriminator, Generator, MixtureDiscriminator, MixtureGenerator
-from chapter10.training import Averaged, adam
 
 __all__ = [
     "Discriminator",
@@ -137,7 +135,7 @@ class Objective:
                 raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 up.")
 
 
-class GANTraining(Averaged):
+class GANTraining(Adversarial):
     """The two players with their optimisers: what `training.fit` asks of a method.
 
     `lr` and `instance_noise` may be set between steps, by hand or by a schedule, such as one that lets the noise die
@@ -169,21 +167,11 @@ class GANTraining(Averaged):
         check_images: bool = True,
     ):
         check_sizes(d_steps=d_steps)
-        if not 0 <= average < 1:
-            raise InputError(f"average is {average}; give a decay from 0 to below 1, such as 0.999.")
-        _check_players(generator, discriminator)
-        self.generator, self.discriminator = generator, discriminator
+        super().__init__(generator, discriminator, lr, betas, average, check_images)
+        self.discriminator = discriminator
         self.objective = objective or Objective()
         self.instance_noise = self.objective.instance_noise
-        self.d_steps, self.average = d_steps, average
-        self.g_optimizer, self.d_optimizer = adam(generator, lr, betas), adam(discriminator, lr, betas)
-        self.averaged = deepcopy(generator).eval().requires_grad_(False) if average else generator
-        self.averaged_steps = 0
-        self._parameters = [*generator.parameters(), *discriminator.parameters()]
-        self._check = check_images and isinstance(last_module(generator), nn.Tanh)
-        # Real and fake go through D in one pass, which is faster. Not so if D normalises over the batch: its
-        # statistics would be those of the mixture.
-        self._together = not any("BatchNorm" in type(m).__name__ for m in discriminator.modules())
+        self.d_steps = d_steps
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One round of the game on real data x [B, D]: `d_steps` steps of D, then one of G.
@@ -192,22 +180,13 @@ class GANTraining(Averaged):
             "d_loss" (without the penalty) and "g_loss", in nats; "d_real" and "d_fake", the mean probability of being
             real that D gave both; "r1", the penalty before its weight, if the objective has one. Means over D's steps.
         """
-        if self._check:
-            check_signed(x)
-        if len(x) < self.d_steps:
-            raise InputError(
-                f"A batch of {len(x)} cannot be split among {self.d_steps} steps of the discriminator: give larger "
-                f"batches, and drop_last=True if the last one is short."
-            )
-        rounds = [self.discriminator_step(part) for part in x.tensor_split(self.d_steps)]
-        parts = rounds[0]
-        if len(rounds) > 1:
-            parts = {name: torch.stack([row[name] for row in rounds]).mean() for name in parts}
+        rounds = self.split(x, self.d_steps)
+        parts = self.means([self.discriminator_step(part) for part in rounds])
         return parts | self.generator_step(len(x) // self.d_steps)
 
     def discriminator_step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of D on real data [B, D] and as many fakes; G stays as it is."""
-        self._train()
+        self.train()
         by_hand = self._by_hand(real)
         with torch.no_grad():  # detached: D's step must not move G, so no graph of how the fakes were made
             fake = self._generate(len(real), by_hand)
@@ -223,19 +202,19 @@ class GANTraining(Averaged):
                 parts = {"d_loss": discriminator_loss(*logits, smoothing)} | _probabilities(*logits)
             self.d_optimizer.step()
             return parts
-        logits = self._judge(real, fake)
+        logits = self.judge(real, fake)
         loss = total = discriminator_loss(*logits, smoothing)
         parts = {"d_loss": loss.detach()} | _probabilities(*logits)
         if self.objective.r1:
             penalty = r1_penalty(self.discriminator, real)
             total = loss + self.objective.r1 / 2 * penalty
             parts["r1"] = penalty.detach()
-        self._update(self.d_optimizer, total)
+        self.update(self.d_optimizer, total)
         return parts
 
     def generator_step(self, batch_size: int) -> dict[str, Tensor]:
         """One update of G on so many fakes, from noise drawn anew; D stays as it is."""
-        self._train()
+        self.train()
         loss_of, slope_of = GENERATOR_LOSSES[self.objective.generator]
         z = self.noise(batch_size)
         if self._by_hand(z):
@@ -250,35 +229,17 @@ class GANTraining(Averaged):
             loss = loss_of(
                 self.discriminator(self._noised(self.generator(z)))
             )  # not detached: G learns through D
-            self._update(self.g_optimizer, loss)
+            self.update(self.g_optimizer, loss)
         if self.average:
             self._average(self.generator)
         return {"g_loss": loss.detach()}
 
-    def noise(self, n: int) -> Tensor:
-        """z [n, L] from N(0, I)."""
-        first = next(self.generator.parameters())
-        return torch.randn(n, self.generator.latent_dim, dtype=first.dtype, device=first.device)
-
-    @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """n generated data [n, D], by the moving average if there is one, in eval mode.
-
-        Args:
-            generator: torch's source of random numbers on the CPU; the global one if None.
-        """
-        check_sizes(n=n)
-        net = self.averaged
-        first, training = next(net.parameters()), net.training
-        z = torch.randn(n, self.generator.latent_dim, generator=generator, dtype=first.dtype)
-        fake = net.eval()(z.to(first.device))
-        net.train(training)
-        return fake
-
-    def _train(self) -> None:
-        for player in (self.generator, self.discriminator):
-            if not player.training:  # a callback may have left it in eval mode
-                player.train()
+    def _check_scores(self, scores: Tensor, opponent: nn.Module) -> None:
+        if ends_in_sigmoid(scores, opponent):
+            raise InputError(
+                "The discriminator ends in a sigmoid, but the losses take logits: its loss could never fall below "
+                "1.006. Leave the sigmoid away; discriminator(x).sigmoid() is the probability."
+            )
 
     def _by_hand(self, x: Tensor) -> bool:
         """Whether both players are networks that `backprop` can step without autograd's graph, which takes longer."""
@@ -295,77 +256,10 @@ class GANTraining(Averaged):
         z = self.noise(n)
         return backprop.forward(self.generator.model, z)[-1] if by_hand else self.generator(z)
 
-    def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        if self._together:
-            real, fake = self.discriminator(torch.cat([real, fake])).split([len(real), len(fake)])
-            return real, fake
-        return self.discriminator(real), self.discriminator(fake)
-
     def _noised(self, x: Tensor) -> Tensor:
         return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
-
-    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        """One step of one player. `inputs` keeps the gradient from the other's weights, and saves computing it."""
-        mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=mine)
-        optimizer.step()
-
-    @property
-    def lr(self) -> float:
-        return self.g_optimizer.param_groups[0]["lr"]
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        for optimizer in (self.g_optimizer, self.d_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = value
-
-    def _parts(self) -> dict:
-        parts = {"generator": self.generator, "discriminator": self.discriminator}
-        parts |= {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
-        return parts | ({"averaged": self.averaged} if self.average else {})
 
 
 @torch.no_grad()
 def _probabilities(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
     return {"d_real": real_logits.sigmoid().mean(), "d_fake": fake_logits.sigmoid().mean()}
-
-
-@torch.no_grad()
-def _check_players(generator: nn.Module, discriminator: nn.Module) -> None:
-    """Raise InputError unless D takes what G makes and gives logits [B, 1]. Both are tried, in eval mode."""
-    if not hasattr(generator, "latent_dim"):
-        raise InputError(
-            f"{type(generator).__name__} does not say how long its z is: set its attribute latent_dim, such as to 100."
-        )
-    modes = [
-        (module, module.training) for player in (generator, discriminator) for module in player.modules()
-    ]
-    generator.eval(), discriminator.eval()
-    try:
-        first, source = next(generator.parameters()), torch.Generator().manual_seed(0)
-        z = torch.randn(2, generator.latent_dim, generator=source, dtype=first.dtype)
-        made = generator(z.to(first.device))
-        # Far out, logits are large; a sigmoid, wherever it hides, stays between 0 and 1.
-        far = 1000 * torch.randn(64, *made.shape[1:], generator=source, dtype=made.dtype).to(made.device)
-        try:
-            logits = discriminator(far)
-        except (RuntimeError, InputError) as error:
-            raise InputError(
-                f"The generator makes data [B, {', '.join(map(str, made.shape[1:]))}], which the discriminator does "
-                f"not take ({str(error).rstrip('.')}). Give both the same img_dim."
-            ) from None
-    finally:
-        for module, training in modes:
-            module.training = training
-    if logits.shape != (64, 1):
-        raise InputError(
-            f"The discriminator must give one logit an image, [64, 1] for 64 images; it gives {list(logits.shape)}."
-        )
-    low, high = logits.min(), logits.max()
-    if isinstance(last_module(discriminator), nn.Sigmoid) or (0 <= low < high <= 1):
-        raise InputError(
-            "The discriminator ends in a sigmoid, but the losses take logits: its loss could never fall below "
-            "1.006. Leave the sigmoid away; discriminator(x).sigmoid() is the probability."
-        )
