@@ -6,9 +6,11 @@
 - `estimators`: mean and variance of the pathwise and the score-function gradient.
 - `game`: the best discriminator between two known densities, the value of the game, the gradients that a generator
   gets from it, and the Wasserstein distance on a line.
+- `critics`: what a critic finds of that distance, by how it is kept from being too steep.
 - `dirac`: the Dirac-GAN, which shows whether a way of training settles.
 """
 
+from chapter10.exact.critics import best_critic, clipped_critic, penalty_critic, spectral_critic
 from chapter10.exact.dirac import DiracGAN, Trajectory
 from chapter10.exact.estimators import (
     best_baseline,
@@ -74,9 +76,11 @@ __all__ = [
     "Spectrum",
     "Trajectory",
     "best_baseline",
+    "best_critic",
     "best_discriminator",
     "best_elbo_of",
     "best_value",
+    "clipped_critic",
     "collapsed",
     "evidence_by_quadrature",
     "gaussian_kl_full",
@@ -92,10 +96,12 @@ __all__ = [
     "non_saturating_slope",
     "pathwise_gradients",
     "pathwise_variance",
+    "penalty_critic",
     "posterior_on_grid",
     "ppca",
     "score_function_gradients",
     "score_function_variance",
+    "spectral_critic",
     "spectrum",
     "true_gradient",
     "value",
