@@ -343,6 +343,13 @@ def warmup_cosine(base: float, warmup: float = 0.2, final: float = 0.0) -> Sched
     return schedule
 
 
+def linear_decay(base: float, start: float = 0.5) -> Schedule:
+    """`base` up to the share `start` of training, then down to 0 in a straight line, as CycleGAN's authors have it."""
+    if not 0 <= start < 1:
+        raise InputError(f"start is {start}; give a share of training from 0 to below 1.")
+    return lambda done: base * min(1.0, (1 - done) / (1 - start))
+
+
 def linear_annealing(share: float = 0.5, top: float = 1.0) -> Schedule:
     """Up from 0 to `top` in a straight line over the first share of training, then constant (Bowman et al. 2016).
 
