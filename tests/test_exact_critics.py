@@ -97,7 +97,7 @@ def test_no_clipped_critic_finds_more_than_the_best():
             return (v * (w * x[:, None, None] + bias).relu()).sum(2).mean(0)
 
         assert (scores(a) - scores(b)).max() < best.estimate
-        edge = torch.linspace(-clip, clip, 801).double()
+        edge = torch.linspace(-clip, clip, 801, dtype=torch.float64)
         sides = [(edge, torch.full_like(edge, c)) for c in (clip, -clip)]
         sides = sides + [(q, p) for p, q in sides]
         many = max(exact.critics._seen(a, b, w, b_).abs().max().item() for w, b_ in sides)
