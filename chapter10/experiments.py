@@ -24,10 +24,12 @@ from chapter10 import (
     collapse,
     comparison,
     data,
+    dcgan_rules,
     gan_study,
     metrics,
     mixtures,
     recipes,
+    stacked,
 )
 from chapter10.errors import DataError, InputError
 from chapter10.files import write_atomic
@@ -189,6 +191,8 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "collapse": (collapse.collapse, recipes.SETS),
     "codebook": (code_study.codebook, recipes.SETS),
     "better-vaes": (better_vaes.better_vaes, recipes.SETS),
+    "dcgan-rules": (dcgan_rules.dcgan_rules, ("mnist",)),
+    "stacked": (stacked.stacked, recipes.SETS),
 }
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from chapter10 import data, metrics, shapes
 from chapter10.code_prior import CodePrior, CodePriorTraining, bits_per_image, sample_images
+from chapter10.dcgan import DCGANDiscriminator, DCGANGenerator
 from chapter10.errors import CheckpointError, InputError
 from chapter10.files import check_writable, load_into, load_state, save_state
 from chapter10.gan import Discriminator, GANTraining, Generator
@@ -37,6 +38,7 @@ SETS = ("mnist", "digits")
 # The weights β of the KL that models are stored for, one small network for all; `beta_vae` trains them over more seeds.
 BETAS = {"mnist": (0.25, 1, 4, 16), "digits": (0.25, 1, 4, 16), "shapes": (0.25, 1, 2, 4, 8, 16)}
 BETA_LATENT, BETA_HIDDEN = 10, {"mnist": 96, "digits": 96, "shapes": 64}
+DCGAN_WIDTH = 16
 SAMPLES = 5000  # that a generator is judged by, or half as many as there are test images
 
 
@@ -107,6 +109,12 @@ def _against_convolutions(generator: nn.Module) -> GANTraining:
     return GANTraining(generator, opponent, average=0.99)
 
 
+def _by_the_papers_rules(generator: nn.Module) -> GANTraining:
+    """The DCGAN's generator against its discriminator, with the moving average of its weights as the result."""
+    opponent = DCGANDiscriminator(width=DCGAN_WIDTH).to(next(generator.parameters()).device)
+    return GANTraining(generator, opponent, average=0.99)
+
+
 def _against_features(model: nn.Module) -> VAEGANTraining:
     """Encoder and decoder against the features of a convolutional discriminator; the moving average is the result."""
     opponent = ConvDiscriminator(batch_norm=True).to(next(model.parameters()).device)
@@ -140,6 +148,9 @@ def _recipes() -> dict[str, Recipe]:
             # A short warm-up: with a share of 0.2 one of three seeds collapsed, with 0.02 none of five.
             Recipe(f"dcgan60-{name}", "A small DCGAN that two cores train within 60 seconds.",
                    ConvGenerator, _against_convolutions, epochs(2, 20, steps), 1e-3, 64, "signed", warmup=0.02),
+            Recipe(f"dcgan-{name}", "A DCGAN by the paper's rules, four times narrower than its smallest layers.",
+                   lambda: DCGANGenerator(width=DCGAN_WIDTH), _by_the_papers_rules, epochs(4, 40, steps), 1e-3, 64, "signed",
+                   warmup=0.02),
             Recipe(f"vqvae-{name}", "A VQ-VAE: 28×28 pixels to 7×7 of 64 codes and back.",
                    VQVAE, VQVAETraining, epochs(1, 8, steps // 2 or 1), 3e-3, 64, "unit", warmup=0.1),
             # Trained after vqvae, whose stored codes it learns; anew whenever that is. More passes over the few embedded
@@ -285,7 +296,7 @@ def describe(
 def scores(model: nn.Module, images: data.Images, seed: int = 0) -> dict[str, float]:
     """Figures on the test images, binarised once from `seed`; the bound with many samples on the first 1,000."""
     unit = data.to_unit(images.test)
-    if isinstance(model, (Generator, ConvGenerator)):
+    if isinstance(model, (Generator, ConvGenerator, DCGANGenerator)):
         return sample_scores(model, images, seed)
     if isinstance(model, VQVAE):
         return code_scores(model, images, seed)

@@ -1,10 +1,10 @@
-"""The DCGAN of section 10.5.2: the paper's rules in the networks, colour and grey, and what batch norm does to a batch."""
+"""The DCGAN of section 10.5.2: the paper's rules in the networks, colour and grey, batch mates, and the rules left out one by one."""
 
 import pytest
 import torch
 from torch import nn
 
-from chapter10 import data
+from chapter10 import data, dcgan_rules, recipes
 from chapter10.dcgan import DCGANDiscriminator, DCGANGenerator, change_by_mates
 from chapter10.errors import InputError
 from chapter10.gan import GANTraining
@@ -209,3 +209,110 @@ def test_mates_of_another_kind_are_told():
     for shape in [(1, 4, 10), (4, 10), (2, 4, 9)]:
         with pytest.raises(InputError, match=r"two or more sets of rows like those of x, \[K, B', 10\]"):
             change_by_mates(net, torch.randn(4, 10), torch.randn(shape))
+
+
+# Which rule matters
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def ruler(digits):
+    return dcgan_rules.ruler_for("digits", digits)
+
+
+def difference(variant: str) -> list[str]:
+    """What the players or the training of a variant have otherwise than those with all rules."""
+    one, other = dcgan_rules.method_for("all rules", 0), dcgan_rules.method_for(variant, 0)
+    found = []
+    for player in ("generator", "discriminator"):
+        a, b = (getattr(method, player) for method in (one, other))
+        if kinds(a) != kinds(b):
+            found.append(f"{player}'s layers")
+        elif repr(a) != repr(b):
+            found.append(f"{player}'s settings")
+        elif not all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters())):
+            found.append(f"{player}'s weights")
+    groups = [method.g_optimizer.param_groups[0] for method in (one, other)]
+    return found + [name for name in ("lr", "betas") if groups[0][name] != groups[1][name]]
+
+
+@pytest.mark.parametrize(
+    "variant, expected",
+    [
+        ("all rules", []),
+        ("ReLU in D", ["discriminator's settings"]),
+        ("clamp for tanh", ["generator's layers"]),
+        ("torch's weights", ["generator's weights", "discriminator's weights"]),
+        ("β1 = 0.9", ["betas"]),
+        ("rate 2e-4", ["lr"]),
+        ("hidden layers", ["generator's layers", "discriminator's layers"]),
+        ("pooling, upsampling", ["generator's layers", "discriminator's layers"]),
+    ],
+)
+def test_a_variant_leaves_out_what_it_says_and_nothing_else(variant, expected):
+    assert difference(variant) == expected
+
+
+def test_batch_norm_is_left_out_of_one_player_at_a_time():
+    assert difference("D without batch norm") == ["discriminator's layers"]
+    # The discriminator is drawn after the generator, whose batch norm draws numbers too: other weights, same layers.
+    assert difference("G without batch norm")[0] == "generator's layers"
+    assert set(dcgan_rules.VARIANTS) >= {"all rules", "G without batch norm", "D without batch norm"}
+
+
+def test_the_seed_decides_a_training_and_the_looks_do_not(digits):
+    state = torch.get_rng_state()
+    (one, losses), (again, _), (other, _) = (
+        dcgan_rules.train("all rules", digits, seed, 4, looks) for seed, looks in ((1, 1), (1, 2), (2, 1))
+    )
+    assert torch.equal(state, torch.get_rng_state())
+    weights = [method.averaged.model[0].weight for method in (one, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert set(losses) == {"d_loss", "g_loss", "d_real", "d_fake"} and one.averaged_steps == 4
+
+
+def test_scores_are_those_of_the_samples(digits, ruler):
+    class Real:
+        """A stand-in for a method: it draws real digits."""
+
+        def sample(self, n, generator):
+            return data.to_signed(digits.train[torch.randperm(len(digits.train), generator=generator)[:n]])
+
+    found = dcgan_rules.score(Real(), ruler)
+    noise = dcgan_rules.noise_distance(ruler)
+    assert found["distance"] < 0.02 * noise and found["classes"] == 10
+    assert found["largest"] < 0.2 and found["sure"] > 0.9
+    untrained, _ = dcgan_rules.train("all rules", digits, 0, 1)
+    assert dcgan_rules.score(untrained, ruler)["distance"] > 0.3 * noise
+
+
+def test_an_experiment_has_a_row_for_each_variant(monkeypatch):
+    monkeypatch.setattr(dcgan_rules, "STEPS", 1)
+    monkeypatch.setattr(
+        dcgan_rules,
+        "train",
+        lambda variant, images, seed, run=dcgan_rules.train: run(variant, images, seed, 1),
+    )
+    rows = dcgan_rules.dcgan_rules("digits", 3)
+    assert [row["variant"] for row in rows] == list(dcgan_rules.VARIANTS) and {
+        row["seed"] for row in rows
+    } == {3}
+    assert {row["lr"] for row in rows} == {2e-3, 2e-4} and all(row["steps"] == 1 for row in rows)
+    assert all(row["distance"] > 0 and "classifier-digits" in row["judge"] for row in rows)
+
+
+def test_variants_that_there_are_not():
+    with pytest.raises(
+        InputError, match="no variant 'no rules'. Choose one of: all rules, G without batch norm"
+    ):
+        dcgan_rules.method_for("no rules", 0)
+
+
+@pytest.mark.parametrize("name", recipes.SETS)
+def test_the_stored_dcgan_by_the_rules_scores_below_one_in_a_hundred_of_noise(name):
+    scores = recipes.about(f"dcgan-{name}")["scores"]
+    assert scores["share"] < 0.01 and scores["classes"] == 10 and scores["largest"] < 0.2

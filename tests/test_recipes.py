@@ -12,6 +12,7 @@ from torch import nn
 
 from chapter10 import data, experiments, recipes
 from chapter10.code_prior import CodePrior
+from chapter10.dcgan import DCGANGenerator
 from chapter10.errors import CheckpointError, DataError, InputError, SaveError
 from chapter10.files import load_state, save_state
 from chapter10.gan import Generator
@@ -27,7 +28,7 @@ needs_mnist = pytest.mark.skipif(
 KINDS = {
     "classifier": Classifier, "ae2": Autoencoder, "vae2": VAE, "vae20": VAE,
     "gan": Generator, "dcgan60": ConvGenerator, "vqvae": VQVAE, "codeprior": CodePrior,
-    "vaegan": ConvVAE,
+    "vaegan": ConvVAE, "dcgan": DCGANGenerator,
 }  # fmt: skip
 SCORES = {
     "classifier": {"accuracy"},
@@ -36,6 +37,7 @@ SCORES = {
     "vae20": {"elbo", "reconstruction", "kl", "log_likelihood_500", "active_units"},
     "gan": {"distance", "floor", "noise", "share", "classes", "largest"},
     "dcgan60": {"distance", "floor", "noise", "share", "classes", "largest"},
+    "dcgan": {"distance", "floor", "noise", "share", "classes", "largest"},
     "vqvae": {"reconstruction", "error", "perplexity", "dead"},
     "codeprior": {"distance", "floor", "noise", "share", "classes", "largest"}
     | {"bits", "code_bits", "pixel_bits", "uniform_bits"},
@@ -285,6 +287,8 @@ LEAST_SEEDS = {
     "better-vaes": 5,
     "collapse": 5,
     "codebook": 3,
+    "dcgan-rules": 5,
+    "stacked": 2,
 }
 
 

@@ -1,0 +1,205 @@
+"""Stacked digits: three of them as the channels of one colour image, 1,000 modes that a classifier can count.
+
+Metz et al. 2017 (Unrolled GAN) and Srivastava et al. 2017 (VEEGAN) measure mode collapse so: 26,000 samples, how many of
+the modes are seen, and how far their shares are from those of the data. Run through
+`python -m chapter10 measure stacked-mnist` (or -digits). B images, D pixels; images are rows [B, 3·D], the three channels
+of a pixel side by side.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from chapter10 import data, recipes
+from chapter10.better_vaes import train_for
+from chapter10.dcgan import DCGANDiscriminator, DCGANGenerator
+from chapter10.errors import InputError
+from chapter10.gan import Discriminator, GANTraining, Generator
+from chapter10.metrics import Judge
+from chapter10.nets import count_parameters, in_chunks
+from chapter10.training import Method
+from chapter10.wgan import WGANTraining
+
+CHANNELS, CLASSES = 3, 10
+MODES = CLASSES**CHANNELS
+SAMPLES = 26_000  # as in the papers
+SECONDS = 60.0  # of the processor, for each training
+WIDTH, CRITIC_STEPS = 16, 3
+
+
+def stack(images: Tensor) -> Tensor:
+    """Three images a row [B, 3, D] -> one of three channels [B, D·3]."""
+    if images.ndim != 3 or images.shape[1] != CHANNELS:
+        raise InputError(f"Three images make a stack: give them as [B, 3, D], found {list(images.shape)}.")
+    return images.transpose(1, 2).flatten(1)  # (B, 3, D) -> (B, D, 3) -> (B, D·3)
+
+
+def unstack(x: Tensor) -> Tensor:
+    """[B, D·3] -> the three images of each [B, 3, D]."""
+    if x.ndim != 2 or x.shape[1] % CHANNELS:
+        raise InputError(f"A stack has three channels: give [B, D·3], found {list(x.shape)}.")
+    return x.unflatten(1, (-1, CHANNELS)).transpose(1, 2)
+
+
+class StackedBatches:
+    """Batches of stacks in [−1, 1], three images drawn anew for each; `steps` of them are an epoch.
+
+    Args:
+        images: uint8 [N, H, W].
+    Yields:
+        x: float32 [B, H·W·3].
+    """
+
+    def __init__(self, images: Tensor, batch_size: int, steps: int, device: str | torch.device = "cpu"):
+        if len(images) < 1 or batch_size < 1 or steps < 1:
+            raise InputError(
+                f"{len(images)} images, batches of {batch_size} and {steps} steps: give 1 or more of each."
+            )
+        self.bytes = images.flatten(1).to(device)
+        self.batch_size, self.steps = batch_size, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for _ in range(self.steps):
+            which = torch.randint(len(self.bytes), (self.batch_size, CHANNELS)).to(self.bytes.device)
+            yield data.to_signed(stack(self.bytes[which]))
+
+
+class StackedModes(NamedTuple):
+    """Which of the 1,000 modes N samples show.
+
+    Attributes:
+        modes: with one sample at least. kl: KL divergence in nats of their shares from the data's; log 1,000 = 6.9 if
+            all samples show one mode and the data have all alike.
+        floor: the mean of kl for samples drawn as the data are, (1,000 − 1) / 2N to first order: 0.019 for 26,000.
+        expected: how many modes such samples show, in the mean.
+    """
+
+    modes: int
+    kl: float
+    floor: float
+    expected: float
+
+
+def stacked_modes(labels: Tensor, shares: Tensor | None = None) -> StackedModes:
+    """Count modes from the classes [N, 3] that the three channels of each sample are taken for.
+
+    Args:
+        shares: [10], of the classes among the images that stacks are made of; equal ones if None.
+    """
+    if labels.ndim != 2 or labels.shape[1] != CHANNELS or labels.is_floating_point() or len(labels) < 1:
+        raise InputError(
+            f"The classes of stacks are whole numbers [N, 3], found {labels.dtype} {list(labels.shape)}."
+        )
+    if labels.min() < 0 or labels.max() >= CLASSES:
+        raise InputError(f"Classes go from 0 to {CLASSES - 1}, found {labels.min()} to {labels.max()}.")
+    each = torch.full((CLASSES,), 1 / CLASSES) if shares is None else shares
+    each = each.double() / each.double().sum()
+    of_data = torch.einsum("a,b,c->abc", each, each, each).flatten()  # [1000]
+    n = len(labels)
+    counts = torch.bincount(labels @ torch.tensor([CLASSES**2, CLASSES, 1]), minlength=MODES).double()
+    kl = (torch.special.xlogy(counts / n, counts / n) - torch.special.xlogy(counts / n, of_data)).sum().item()
+    expected = -torch.expm1(n * torch.log1p(-of_data)).sum().item()  # Σ 1 − (1 − p)^n
+    return StackedModes(int((counts > 0).sum()), max(0.0, kl), (MODES - 1) / (2 * n), expected)
+
+
+def classes_of(judge: Judge, x: Tensor) -> Tensor:
+    """What the classifier takes each channel of stacks [N, D·3] in [0, 1] for: [N, 3]."""
+    return judge.labels(unstack(x).flatten(0, 1)).view(-1, CHANNELS)
+
+
+def class_shares(labels: Tensor) -> Tensor:
+    """How frequent each class is among labels [N]: [10]."""
+    return torch.bincount(labels, minlength=CLASSES).double() / len(labels)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to train: its players with their game, the batch that a step takes, the highest rate."""
+
+    method: Callable[[], Method]
+    lr: float
+    batch_size: int
+    warmup: float = 0.02
+
+
+def _gan() -> GANTraining:
+    size = 28 * 28 * CHANNELS
+    return GANTraining(Generator(img_dim=size), Discriminator(img_dim=size))
+
+
+def _dcgan() -> GANTraining:
+    return GANTraining(
+        DCGANGenerator(28, CHANNELS, width=WIDTH), DCGANDiscriminator(28, CHANNELS, WIDTH), average=0.99
+    )
+
+
+def _wgan(lipschitz: str) -> WGANTraining:
+    """The DCGAN's networks but for batch norm, which a critic must not have."""
+    critic = DCGANDiscriminator(28, CHANNELS, WIDTH, batch_norm=False)
+    generator = DCGANGenerator(28, CHANNELS, width=WIDTH)
+    return WGANTraining(generator, critic, lipschitz=lipschitz, critic_steps=CRITIC_STEPS, average=0.99)
+
+
+KINDS = {
+    "GAN": Kind(_gan, 2e-4, 64),
+    "DCGAN": Kind(_dcgan, 1e-3, 64),
+    "WGAN": Kind(lambda: _wgan("clipping"), 1e-3, 32 * CRITIC_STEPS),
+    "WGAN-GP": Kind(lambda: _wgan("penalty"), 1e-3, 32 * CRITIC_STEPS),
+}
+
+
+def train(
+    kind: str, images: data.Images, seed: int, seconds: float | None = None
+) -> tuple[Method, dict[str, Any]]:
+    """One of `KINDS`, trained from nothing for so many processor seconds: the method; steps, images seen, seconds.
+
+    Args:
+        seconds: by default `SECONDS`.
+    """
+    if kind not in KINDS:
+        raise InputError(f"There is no {kind!r} to train. Choose one of: {', '.join(KINDS)}.")
+    way = KINDS[kind]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        method = way.method()
+        batches = StackedBatches(images.train, way.batch_size, 1000)
+        about = train_for(method, batches, seconds or SECONDS, way.lr, way.warmup)
+    return method, about | {"lr": way.lr, "batch_size": way.batch_size}
+
+
+def samples(method: Method, count: int, seed: int) -> Tensor:
+    """`count` stacks [N, D·3] in [0, 1] from a trained generator, in bounded memory."""
+    generator = method.averaged.eval()
+    z = torch.randn(count, generator.latent_dim, generator=torch.Generator().manual_seed(seed))
+    return data.signed_to_unit(in_chunks(generator, z))
+
+
+def stacked(name: str, seed: int) -> list[dict[str, Any]]:
+    """What real stacks of test images score, and each kind after equally long: a row each."""
+    images, judge = data.load(name), recipes.judge(f"classifier-{name}")
+    shares = class_shares(images.test_labels)
+    which = torch.randint(
+        len(images.test), (SAMPLES, CHANNELS), generator=torch.Generator().manual_seed(seed)
+    )
+    labels = judge.labels(data.to_unit(images.test))[
+        which
+    ]  # a real image's class does not change by being stacked
+    about = {"seed": seed, "samples": SAMPLES, "judge": repr(judge)}
+    rows = [{"model": "real", **about, **stacked_modes(labels, shares)._asdict()}]
+    for kind in KINDS:
+        started = time.process_time()
+        method, trained = train(kind, images, seed)
+        found = classes_of(judge, samples(method, SAMPLES, seed))
+        row = {"model": kind, **about, **trained, "parameters": count_parameters(method.generator)}
+        row |= stacked_modes(found, shares)._asdict()
+        row["log_modes"] = math.log(row["modes"])
+        rows.append(row | {"seconds_in_all": round(time.process_time() - started, 1)})
+    return rows
