@@ -2,7 +2,9 @@
 
 // == game lab
 const sigmoid = a => 1 / (1 + Math.exp(-a)), softplus = a => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
+// == game lab critic
 const short = v => v && Math.abs(v) < .01 ? v.toExponential(1).replace(/-/g, '−') : fmt(v);
+// == game lab
 // An arrow of l pixels along the unit vector (a, b).
 const arrow = (g, x, y, l, a, b, o) => {
   const u = x + l * a, v = y + l * b, e = Math.min(o.head || 5, l / 2);
@@ -103,8 +105,8 @@ KINDS.game = (d, ui) => {
     }};
 };
 
-// == lab
-// ---- two small networks with hand-made gradients; chapter10/gan.py does the same with autograd
+// == lab critic
+// ---- small networks with hand-made gradients; chapter10/gan.py and wgan.py do the same with autograd
 // Random numbers from a seed (mulberry32, then Box and Muller), so that the same start gives the same game.
 const random = a => () => {
   a = a + 0x6d2b79f5 | 0;
@@ -192,17 +194,34 @@ const backward = (net, h, d, n, add) => {
   us.push(d);
   return us;
 };
-const adam = (net, lr, beta = .5) => {
-  const {p, g, m, v} = net, a = lr / (1 - beta ** ++net.t), c = 1 / Math.sqrt(1 - .999 ** net.t);
+const adam = (net, lr, beta = .5, gamma = .999) => {
+  const {p, g, m, v} = net, a = lr / (1 - beta ** ++net.t), c = 1 / Math.sqrt(1 - gamma ** net.t);
   for (let k = 0; k < p.length; k++) {
     m[k] = beta * m[k] + (1 - beta) * g[k];
-    v[k] = .999 * v[k] + .001 * g[k] * g[k];
+    v[k] = gamma * v[k] + (1 - gamma) * g[k] * g[k];
     p[k] -= a * m[k] / (Math.sqrt(v[k]) * c + 1e-8);
   }
   g.fill(0);
 };
-// One step of D on real x and fake y, both [n, 2]. R1's gradient needs no second derivative of a ReLU, which is 0: it
-// is one more pass forward, of the gradient in the input, through the same masks.
+// The gradient of a function of the slope, of which t [n, inputs] is the derivative in the slope, is added to g. It needs
+// no second derivative of a ReLU, which is 0: it is one more pass forward, of t, through the same masks.
+const through = (net, h, us, t, n) => net.layers.forEach((l, j) => {
+  outer(us[j], t, n, l);
+  if (j + 1 < net.layers.length) t = masked(times(t, l.w, n, l.i, l.o), h[j + 1]);
+});
+
+// == lab critic translation
+// A menu with its label.
+const menu = (ui, into, label, options, value, change) => {
+  const id = ui.uid + '-' + label.replace(/\W/g, ''), e = make('select', {id}, ...options.map(([v, t]) => make('option', {value: v}, t)));
+  e.value = value;
+  e.addEventListener('change', change || (() => ui.request()));
+  into.append(make('span', {style: 'white-space:nowrap'}, make('label', {for: id, style: 'margin-right:6px'}, label), e));
+  return e;
+};
+
+// == lab
+// One step of D on real x and fake y, both [n, 2].
 const stepD = (D, x, y, n, o) => {
   const both = new Float64Array(4 * n), d = new Float64Array(2 * n);
   both.set(x); both.set(y, 2 * n);
@@ -215,11 +234,7 @@ const stepD = (D, x, y, n, o) => {
   backward(D, h, d, 2 * n, true);
   if (o.r1) {
     const us = backward(D, h, new Float64Array(n).fill(1), n), grad = us.pop();
-    let t = grad.map(v => { r1 += v * v / n; return v * o.r1 / n; });
-    D.layers.forEach((l, j) => {
-      outer(us[j], t, n, l);
-      if (j + 1 < D.layers.length) t = masked(times(t, l.w, n, l.i, l.o), h[j + 1]);
-    });
+    through(D, h, us, grad.map(v => { r1 += v * v / n; return v * o.r1 / n; }), n);
   }
   adam(D, o.lr);
   return {loss, r1};
@@ -240,13 +255,7 @@ KINDS.lab = (d, ui) => {
   const A = ui.panel(S, S + T, data.alt), B = ui.panel(d.width, S + T, 'Modes reached, good samples and the value of the game');
   const z = Float64Array.from(floats(d.z)), shown = z.length / 2, paint = painter(N, N);
   const bar = ui.buttons(), choices = ui.buttons(), read = ui.read();
-  const choice = (label, options, value, change) => {
-    const id = ui.uid + '-' + label.replace(/\W/g, ''), e = make('select', {id}, ...options.map(([v, t]) => make('option', {value: v}, t)));
-    e.value = value;
-    e.addEventListener('change', guard(change || (() => ui.request())));
-    choices.append(make('span', {style: 'white-space:nowrap'}, make('label', {for: id, style: 'margin-right:6px'}, label), e));
-    return e;
-  };
+  const choice = (label, options, value, change) => menu(ui, choices, label, options, value, change && guard(change));
   let G, D, u, set, points, grid, counts, history, playing = false, broken = '', start = 0;
   const last = a => a[a.length - 1], made = (x, m) => last(forward(G, x, m));
   const draws = m => {

@@ -129,9 +129,10 @@ const fail = (root, e) => {
   console.error(e);
 };
 
-// == decoder walk beta code
-// ---- a decoder with int8 weights: y = scale · (W h) + bias, row by row
+// == decoder walk beta code translation
 const ACT = {relu: v => v > 0 ? v : 0, tanh: Math.tanh, linear: v => v, sigmoid: v => 1 / (1 + Math.exp(-v))};
+// == decoder walk beta
+// ---- a decoder with int8 weights: y = scale · (W h) + bias, row by row
 const network = d => {
   const layers = d.layers.map(l => ({w: new Int8Array(bytes(l.w).buffer), s: floats(l.s), b: floats(l.b), f: ACT[l.a]}));
   const keep = d.keep && new Uint16Array(bytes(d.keep).buffer);
@@ -153,7 +154,7 @@ const network = d => {
   };
 };
 
-// == decoder walk lab beta code
+// == decoder walk lab beta code translation
 // A small picture of h×w values, scaled up with hard pixels.
 const painter = (h, w) => {
   const c = make('canvas', {width: w, height: h}), g = c.getContext('2d', {willReadFrequently: true});
@@ -169,7 +170,7 @@ const painter = (h, w) => {
   };
 };
 
-// == decoder walk beta code
+// == decoder walk beta code translation
 const grey = v => { const t = Math.round(255 * clamp(v, 0, 1)); return [t, t, t]; };
 
 // == decoder

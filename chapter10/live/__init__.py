@@ -9,6 +9,7 @@ from chapter10.int8 import layers_of, quantise
 from chapter10.int8_maps import MapLayer, map_layers_of
 from chapter10.live.beta import BetaModel, beta_figure
 from chapter10.live.codes import code_figure
+from chapter10.live.critic import critic_figure
 from chapter10.live.decoders import decoder_figure, walk_figure
 from chapter10.live.densities import elbo_figure, reparameterization_figure
 from chapter10.live.frames import frames_figure
@@ -16,6 +17,7 @@ from chapter10.live.game import game_figure
 from chapter10.live.lab import gan_lab
 from chapter10.live.page import LiveFigure
 from chapter10.live.planes import plane_of
+from chapter10.live.translation import translation_figure
 
 __all__ = [
     "BetaModel",
@@ -23,6 +25,7 @@ __all__ = [
     "MapLayer",
     "beta_figure",
     "code_figure",
+    "critic_figure",
     "decoder_figure",
     "elbo_figure",
     "frames_figure",
@@ -33,5 +36,6 @@ __all__ = [
     "plane_of",
     "quantise",
     "reparameterization_figure",
+    "translation_figure",
     "walk_figure",
 ]

@@ -79,7 +79,9 @@ def gan_lab(
     if players is not None and len(players) != 2:
         raise InputError(f"There are {len(players)} players; give two, (generator, discriminator).")
     generator, discriminator = _fresh(seed) if players is None else players
-    weights, sizes = zip(_flat(generator, 2, "generator"), _flat(discriminator, 1, "discriminator"))
+    weights, sizes = zip(
+        flat_weights(generator, (2, 2), "generator"), flat_weights(discriminator, (2, 1), "discriminator")
+    )
     source = torch.Generator().manual_seed(seed)
     z = torch.randn(SHOWN, 2, generator=source)
     sets = {name: mixture.sample(REAL, source)[0].float() for name, mixture in named.items()}
@@ -139,15 +141,19 @@ def _fresh(seed: int) -> tuple[nn.Module, nn.Module]:
         )
 
 
-def _flat(player: nn.Module, outputs: int, who: str) -> tuple[np.ndarray, list[int]]:
-    """All weights in one float32 array, in the order of `parameters()`, and the layers' sizes [2, …, outputs]."""
+def flat_weights(player: nn.Module, ends: tuple[int, int], who: str) -> tuple[np.ndarray, list[int]]:
+    """All weights of a network of Linear and ReLU in one float32 array, in the order of `parameters()`, and the layers' sizes.
+
+    Args:
+        ends: how many numbers must go in and come out.
+    """
     layers = layers_of(getattr(player, "model", player), output="linear")
     sizes = [layers[0][0].shape[1], *(len(bias) for _, bias, _ in layers)]
     kinds = [kind for _, _, kind in layers]
-    if sizes[0] != 2 or sizes[-1] != outputs or kinds != ["relu"] * (len(kinds) - 1) + ["linear"]:
+    if (sizes[0], sizes[-1]) != ends or kinds != ["relu"] * (len(kinds) - 1) + ["linear"]:
         raise InputError(
-            f"The {who} has the layers {sizes} with {', '.join(kinds)}; the page runs ReLU layers from 2 to {outputs}, the last"
-            " one linear: gan.MixtureGenerator(latent_dim=2) and gan.MixtureDiscriminator() have these."
+            f"The {who} has the layers {sizes} with {', '.join(kinds)}; the page runs ReLU layers from {ends[0]} to {ends[1]}, the"
+            f" last one linear: nets.mlp([{ends[0]}, 32, 32, {ends[1]}]) has these."
         )
     flat = np.concatenate([part.ravel() for weight, bias, _ in layers for part in (weight, bias)]).astype(
         np.float32

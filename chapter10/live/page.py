@@ -24,7 +24,7 @@ from chapter10.int8 import as_numpy
 from chapter10.stills import Still
 
 OFF = "A still picture of a live figure. Where scripts may run, as after running this cell, it has sliders."
-SCRIPTS = ("live.js", "games.js", "beta.js", "codes.js")
+SCRIPTS = ("live.js", "games.js", "beta.js", "codes.js", "critic.js", "translate.js")
 
 
 @dataclass(frozen=True)
