@@ -20,7 +20,7 @@ from chapter10.gan import GANTraining
 from chapter10.gan_study import Rounds
 from chapter10.training import Progress, fit
 
-WIDTH, BATCH, STEPS = 16, 32, 400
+WIDTH, BATCH, STEPS = 16, 32, 300
 LR = 2e-3  # ten times the paper's, whose trainings are a hundred times as long
 SAMPLES = 2000
 
