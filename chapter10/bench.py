@@ -23,7 +23,7 @@ from chapter10.training import fit, warmup_cosine
 from chapter10.vae import VAE, VAETraining, chapter_loss
 
 MATRIX = 2048  # rows and columns of the product that measures the machine
-ROUNDS = 3
+ROUNDS = 5
 # Highest rate and share of warm-up: the best of 11 settings tried over 20 epochs, one seed each (rates 1e-3 to 8e-3,
 # batches of 64 to 256, warm-up 0.05 and 0.2).
 SCHEDULE = (3e-3, 0.2)
