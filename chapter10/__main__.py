@@ -87,7 +87,7 @@ def _measure(options) -> int:
 
 def _add_bench(commands) -> None:
     parser = commands.add_parser("bench", help="speed and quality, side by side in one run (needs MNIST)")
-    parser.add_argument("name", choices=["vae", "gan", "better-vaes"])
+    parser.add_argument("name", choices=["vae", "gan", "better-vaes", "better-gans"])
     parser.add_argument("--json", help="write what was measured here")
     parser.add_argument("--data", help="the folder that holds MNIST/raw (default: CHAPTER10_DATA, else the cache)")
     parser.set_defaults(run=_bench)
@@ -96,11 +96,24 @@ def _add_bench(commands) -> None:
 def _bench(options) -> int:
     import os
 
-    from chapter10 import bench, bench_better_vaes, bench_gan, data, environment, experiments
+    from chapter10 import (
+        bench,
+        bench_better_gans,
+        bench_better_vaes,
+        bench_gan,
+        data,
+        environment,
+        experiments,
+    )
 
     environment.setup()
     root = options.data or os.environ.get("CHAPTER10_DATA") or str(data.cache_folder())
-    benches = {"vae": bench.vae, "gan": bench_gan.gan, "better-vaes": bench_better_vaes.better_vaes}
+    benches = {
+        "vae": bench.vae,
+        "gan": bench_gan.gan,
+        "better-vaes": bench_better_vaes.better_vaes,
+        "better-gans": bench_better_gans.better_gans,
+    }
     found = benches[options.name](root)
     if options.json:
         experiments.save_result(options.name, found, options.json)
