@@ -73,7 +73,7 @@ class TranslationGenerator(nn.Module):
     """Images [B, H·H·C] of one domain -> images [B, H·H·C'] of the other, in [−1, 1].
 
     "small" is made for two cores and for the page: 2×2 pixels become one place of four times the channels (Shi et al. 2016),
-    all convolutions are 3×3 there, and the last one's channels are put apart again: 4.4 million multiplications for a grey
+    all convolutions are 3×3 there, and the last one's channels are put apart again: 2 million multiplications for a grey
     28×28 image. "paper" is the authors': 7×7 at full size, two convolutions with stride 2 to a quarter, residual blocks
     (6 for 128×128, 9 for 256×256), two transposed convolutions, 7×7 again; theirs has width 64.
 
@@ -86,7 +86,7 @@ class TranslationGenerator(nn.Module):
         self,
         in_channels: int = 1,
         out_channels: int = 1,
-        width: int = 24,
+        width: int = 16,
         blocks: int = 2,
         size: int = 28,
         form: str = "small",

@@ -30,6 +30,8 @@ from chapter10 import (
     mixtures,
     recipes,
     stacked,
+    swaps,
+    translation_study,
 )
 from chapter10.errors import DataError, InputError
 from chapter10.files import write_atomic
@@ -191,6 +193,8 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "collapse": (collapse.collapse, recipes.SETS),
     "codebook": (code_study.codebook, recipes.SETS),
     "better-vaes": (better_vaes.better_vaes, recipes.SETS),
+    "swaps": (swaps.swaps, swaps.SUBJECTS),
+    "translation": (translation_study.translation, recipes.SETS),
     "dcgan-rules": (dcgan_rules.dcgan_rules, ("mnist",)),
     "stacked": (stacked.stacked, recipes.SETS),
 }

@@ -12,6 +12,7 @@ from torch import nn
 
 from chapter10 import data, experiments, recipes
 from chapter10.code_prior import CodePrior
+from chapter10.cyclegan import CycleGAN
 from chapter10.dcgan import DCGANGenerator
 from chapter10.errors import CheckpointError, DataError, InputError, SaveError
 from chapter10.files import load_state, save_state
@@ -29,6 +30,7 @@ KINDS = {
     "classifier": Classifier, "ae2": Autoencoder, "vae2": VAE, "vae20": VAE,
     "gan": Generator, "dcgan60": ConvGenerator, "vqvae": VQVAE, "codeprior": CodePrior,
     "vaegan": ConvVAE, "dcgan": DCGANGenerator,
+    "cyclegan-outlines": CycleGAN,
 }  # fmt: skip
 SCORES = {
     "classifier": {"accuracy"},
@@ -43,6 +45,8 @@ SCORES = {
     | {"bits", "code_bits", "pixel_bits", "uniform_bits"},
     "vaegan": {"distance", "floor", "noise", "share", "classes", "largest", "error", "kl", "active_units"},
 }
+TRANSLATION = ("error", "untranslated_error", "agreement", "untranslated_agreement", "cycle_error", "cycle_agreement")
+SCORES["cyclegan-outlines"] = {f"{start}_{name}" for start in "ab" for name in TRANSLATION}
 BETAS = {f"beta{beta:g}-{images}" for images, betas in recipes.BETAS.items() for beta in betas}
 KINDS |= {name.rsplit("-", 1)[0]: VAE for name in BETAS}
 SCORES |= {name.rsplit("-", 1)[0]: SCORES["vae20"] for name in BETAS}
@@ -289,6 +293,8 @@ LEAST_SEEDS = {
     "codebook": 3,
     "dcgan-rules": 5,
     "stacked": 2,
+    "swaps": 20,
+    "translation": 5,
 }
 
 
