@@ -18,7 +18,7 @@ from chapter10.errors import InputError
 from chapter10.gan_study import Rounds, pack
 from chapter10.training import fit, warmup_cosine
 
-STEPS = 400
+STEPS, COUNT = 400, 2000  # of training; test images to measure with, at most
 SHOWN = 8  # test images kept from each training: outline, translation, back again, and the right answer
 
 
@@ -69,7 +69,7 @@ def sheet(model: CycleGAN, pair: domains.Domains, count: int = SHOWN) -> Tensor:
 def translation(name: str, seed: int) -> list[dict[str, Any]]:
     """Each variant for one set of images and one seed: a row each."""
     pair = domains.split(data.load(name), "outlines")
-    rows = []
+    count, rows = min(COUNT, len(pair.labels)), []
     for variant in VARIANTS:
         started = time.process_time()
         model = train(pair, variant, seed)
@@ -78,6 +78,6 @@ def translation(name: str, seed: int) -> list[dict[str, Any]]:
             "seconds": round(time.process_time() - started, 1),
             "judge": repr(recipes.judge(f"classifier-{name}")),
         }
-        row |= recipes.translation_scores(model, pair)
+        row |= {"count": count} | recipes.translation_scores(model, pair, count)
         rows.append(row | {"samples": pack(sheet(model, pair))})
     return rows
