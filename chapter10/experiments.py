@@ -197,7 +197,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "translation": (translation_study.translation, recipes.SETS),
     "turned": (translation_study.turned, recipes.SETS),
     "dcgan-rules": (dcgan_rules.dcgan_rules, ("mnist",)),
-    "stacked": (stacked.stacked, recipes.SETS),
+    "stacked": (stacked.stacked, ("mnist",)),
 }
 
 

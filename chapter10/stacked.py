@@ -2,7 +2,7 @@
 
 Metz et al. 2017 (Unrolled GAN) and Srivastava et al. 2017 (VEEGAN) measure mode collapse so: 26,000 samples, how many of
 the modes are seen, and how far their shares are from those of the data. Run through
-`python -m chapter10 measure stacked-mnist` (or -digits). B images, D pixels; images are rows [B, 3·D], the three channels
+`python -m chapter10 measure stacked-mnist`. B images, D pixels; images are rows [B, 3·D], the three channels
 of a pixel side by side.
 """
 
