@@ -23,6 +23,8 @@ from chapter10 import (
     code_study,
     collapse,
     comparison,
+    coverage,
+    critic_study,
     data,
     dcgan_rules,
     gan_study,
@@ -197,6 +199,8 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "translation": (translation_study.translation, recipes.SETS),
     "turned": (translation_study.turned, recipes.SETS),
     "dcgan-rules": (dcgan_rules.dcgan_rules, ("mnist",)),
+    "critic": (critic_study.critic, critic_study.SUBJECTS),
+    "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
     "stacked": (stacked.stacked, ("mnist",)),
 }
 
