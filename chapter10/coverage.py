@@ -22,7 +22,7 @@ from chapter10.wgan import WGANTraining
 MIXTURES = {"ring": data.ring, "grid": data.grid}
 BATCH, LR, CRITIC_STEPS = 128, 2e-3, 2
 CRITIC_BETAS = (0.5, 0.9)
-STEPS = {"ring": 2000, "grid": 4000}  # of the generator
+STEPS = {"ring": 1000, "grid": 4000}  # of the generator
 LOOKS, SAMPLES = 5, 2500
 
 
