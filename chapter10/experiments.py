@@ -197,7 +197,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "better-vaes": (better_vaes.better_vaes, recipes.SETS),
     "swaps": (swaps.swaps, swaps.SUBJECTS),
     "translation": (translation_study.translation, recipes.SETS),
-    "turned": (translation_study.turned, recipes.SETS),
+    "turned": (translation_study.turned, ("mnist",)),
     "dcgan-rules": (dcgan_rules.dcgan_rules, ("mnist",)),
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
