@@ -15,18 +15,22 @@ from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "change_by_mates"]
 
-SIZES = {28: (7, 14), 32: (4, 8, 16)}  # sides of the maps before the image: each stride doubles them
+SIZES = {
+    28: (4, 7, 14),
+    32: (4, 8, 16),
+}  # sides of the maps before the image: each stride doubles them, or nearly
 CHANNELS = {1: "grey", 3: "colour"}
 ENDS = {"tanh": nn.Tanh, "clamp": nn.Hardtanh}
 
 
 class DCGANGenerator(nn.Module):
-    """z [B, L] -> images [B, H·H·C] in [−1, 1]. At 28: z -> [B, 2w, 7, 7] -> [B, w, 14, 14] -> [B, C, 28, 28].
+    """z [B, L] -> images [B, H·H·C] in [−1, 1]. At 28: z -> [B, 4w, 4, 4] -> [2w, 7, 7] -> [w, 14, 14] -> [C, 28, 28].
 
-    The defaults are the paper's rules; its own images are of 64×64, one stride more than 32×32.
+    The defaults are the paper's rules; its own images are of 64×64, one stride more.
 
     Args:
         size: H, 28 or 32; channels: C, 1 or 3; width: w, of the last maps before the image.
+        strides: how many, 3 or 2. With 2 the first maps are of 7×7 or 8×8, and the 4w wide ones are left out.
         batch_norm: after each layer but the last.
         upsampling: "transposed" (convolutions with stride 2), or "nearest" (each pixel four times, then a convolution).
         end: "tanh", or "clamp" (linear, and cut off at ±1).
@@ -40,6 +44,7 @@ class DCGANGenerator(nn.Module):
         channels: int = 1,
         latent_dim: int = 100,
         width: int = 64,
+        strides: int = 3,
         batch_norm: bool = True,
         upsampling: str = "transposed",
         end: str = "tanh",
@@ -47,7 +52,7 @@ class DCGANGenerator(nn.Module):
         initial: str = "N(0, 0.02)",
     ):
         super().__init__()
-        _check(size, channels, hidden_dim, initial)
+        _check(size, channels, strides, hidden_dim, initial)
         check_sizes(latent_dim=latent_dim, width=width)
         _check_one_of("upsampling", upsampling, ("transposed", "nearest"))
         _check_one_of("end", end, ENDS)
@@ -57,33 +62,37 @@ class DCGANGenerator(nn.Module):
             latent_dim,
             size * size * channels,
         )
-        sides = SIZES[size]
-        widths = [width * 2**i for i in reversed(range(len(sides)))]  # 28: 2w, w; 32: 4w, 2w, w
+        sides = SIZES[size][-strides:]
+        widths = [width * 2**i for i in reversed(range(len(sides)))]  # 4w, 2w, w
 
         def normed(layer: nn.Module) -> list[nn.Module]:
             norm = nn.BatchNorm2d if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) else nn.BatchNorm1d
             outputs = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
             return [layer, *([norm(outputs)] if batch_norm else []), nn.ReLU()]
 
-        def doubled(inputs: int, outputs: int, bias: bool) -> list[nn.Module]:
-            """Layers from maps of one side to maps of twice that side; the last of them is the convolution."""
+        def doubled(inputs: int, outputs: int, side: int, bias: bool) -> list[nn.Module]:
+            """Layers to maps of that side from maps of half of it, rounded up; the last is the convolution."""
             if upsampling == "transposed":
-                return [nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)]
-            return [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)]
+                return [nn.ConvTranspose2d(inputs, outputs, _kernel(side), stride=2, padding=1, bias=bias)]
+            return [nn.Upsample(size=side), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)]
 
         layers: list[nn.Module] = []
         if hidden_dim:
             layers += normed(nn.Linear(latent_dim, hidden_dim, bias=not batch_norm))
         layers += [
             nn.Linear(hidden_dim or latent_dim, sides[0] ** 2 * widths[0], bias=not batch_norm),
-            Maps(widths[0], sides[0]),  # (B, 98w) -> (B, 2w, 7, 7)
+            Maps(widths[0], sides[0]),  # (B, 64w) -> (B, 4w, 4, 4)
             *([nn.BatchNorm2d(widths[0])] if batch_norm else []),
             nn.ReLU(),
         ]
-        for inputs, outputs in zip(widths, widths[1:]):
-            *before, convolution = doubled(inputs, outputs, not batch_norm)
-            layers += [*before, *normed(convolution)]  # -> (B, w, 14, 14)
-        layers += [*doubled(width, channels, True), Rows(), ENDS[end]()]  # -> (B, C, 28, 28) -> (B, 784·C)
+        for inputs, outputs, side in zip(widths, widths[1:], sides[1:]):
+            *before, convolution = doubled(inputs, outputs, side, not batch_norm)
+            layers += [*before, *normed(convolution)]  # -> (B, 2w, 7, 7) -> (B, w, 14, 14)
+        layers += [
+            *doubled(width, channels, size, True),
+            Rows(),
+            ENDS[end](),
+        ]  # -> (B, C, 28, 28) -> (B, 784·C)
         self.model = nn.Sequential(*layers)
         if initial != "default":
             self.apply(dcgan_init)
@@ -93,10 +102,10 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Images [B, H·H·C] in [−1, 1] -> logits [B, 1]. At 28: [B, w, 14, 14] -> [B, 2w, 7, 7] -> one weighted sum.
+    """Images [B, H·H·C] in [−1, 1] -> logits [B, 1]. At 28: [B, w, 14, 14] -> [2w, 7, 7] -> [4w, 4, 4] -> a sum.
 
     Args:
-        size, channels, width: as the generator's.
+        size, channels, width, strides: as the generator's. With 2 strides no unit sees more than 10×10 pixels, with 3 at least 18×18.
         batch_norm: after each layer but the first and the last. A critic with a gradient penalty must not have it.
         downsampling: "strided" convolutions, or "pooling" (the greatest of each four pixels, after a convolution).
         slope: of the activation below 0: 0.2 is LeakyReLU's, 0 makes it a ReLU.
@@ -108,6 +117,7 @@ class DCGANDiscriminator(nn.Module):
         size: int = 28,
         channels: int = 1,
         width: int = 64,
+        strides: int = 3,
         batch_norm: bool = True,
         downsampling: str = "strided",
         slope: float = 0.2,
@@ -115,25 +125,28 @@ class DCGANDiscriminator(nn.Module):
         initial: str = "N(0, 0.02)",
     ):
         super().__init__()
-        _check(size, channels, hidden_dim, initial)
+        _check(size, channels, strides, hidden_dim, initial)
         check_sizes(width=width)
         _check_one_of("downsampling", downsampling, ("strided", "pooling"))
         if not 0 <= slope < 1:
             raise InputError(f"slope is {slope}; give a slope from 0 (a ReLU) to below 1, such as 0.2.")
         self.size, self.channels, self.img_dim = size, channels, size * size * channels
-        widths = [channels, *(width * 2**i for i in range(len(SIZES[size])))]  # 28: C, w, 2w
+        sides = [size, *SIZES[size][-strides:][::-1]]  # 28, 14, 7, 4
+        widths = [channels, *(width * 2**i for i in range(strides))]  # C, w, 2w, 4w
         layers: list[nn.Module] = [Maps(channels, size)]  # (B, 784·C) -> (B, C, 28, 28)
         for i, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
             norm = batch_norm and i > 0
             if downsampling == "strided":
-                layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not norm))
+                layers.append(
+                    nn.Conv2d(inputs, outputs, _kernel(sides[i]), stride=2, padding=1, bias=not norm)
+                )
             else:
                 layers.append(nn.Conv2d(inputs, outputs, 3, padding=1, bias=not norm))
             layers += [*([nn.BatchNorm2d(outputs)] if norm else []), nn.LeakyReLU(slope)]
             if downsampling == "pooling":
-                layers.append(nn.MaxPool2d(2))
-        features = widths[-1] * SIZES[size][0] ** 2
-        layers.append(Rows())  # (B, 2w, 7, 7) -> (B, 98w)
+                layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        features = widths[-1] * sides[-1] ** 2
+        layers.append(Rows())  # (B, 4w, 4, 4) -> (B, 64w)
         if hidden_dim:
             layers.append(nn.Linear(features, hidden_dim, bias=not batch_norm))
             layers += [*([nn.BatchNorm1d(hidden_dim)] if batch_norm else []), nn.LeakyReLU(slope)]
@@ -191,11 +204,18 @@ def change_by_mates(net: nn.Module, x: Tensor, mates: Tensor, train: bool = True
     return (outputs[1:] - outputs[:1]).square().mean((0, 2)).sqrt()
 
 
-def _check(size: int, channels: int, hidden_dim: int, initial: str) -> None:
+def _kernel(side: int) -> int:
+    """Of a stride between maps of that side and of half of it: 4, or 3 where half of it is rounded up (7 and 4)."""
+    return 3 if side % 2 else 4
+
+
+def _check(size: int, channels: int, strides: int, hidden_dim: int, initial: str) -> None:
     if size not in SIZES:
         raise InputError(f"size is {size!r}; these networks make and take images of 28×28 or of 32×32.")
     if channels not in CHANNELS:
         raise InputError(f"channels is {channels!r}; give 1 for grey images or 3 for colour.")
+    if strides not in (2, 3):
+        raise InputError(f"strides is {strides!r}; these networks double or halve the maps 2 or 3 times.")
     if hidden_dim != 0:
         check_sizes(hidden_dim=hidden_dim)
     _check_one_of("initial", initial, ("N(0, 0.02)", "default"))

@@ -20,7 +20,7 @@ from chapter10.gan import GANTraining
 from chapter10.gan_study import Rounds
 from chapter10.training import Progress, fit
 
-WIDTH, BATCH, STEPS = 16, 32, 300
+WIDTH, STRIDES, BATCH, STEPS = 16, 2, 32, 300
 LR = 2e-3  # ten times the paper's, whose trainings are a hundred times as long
 SAMPLES = 2000
 
@@ -56,8 +56,8 @@ def method_for(variant: str, seed: int) -> GANTraining:
     left_out = VARIANTS[variant]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        generator = DCGANGenerator(width=WIDTH, **left_out.generator)
-        discriminator = DCGANDiscriminator(width=WIDTH, **left_out.discriminator)
+        generator = DCGANGenerator(width=WIDTH, strides=STRIDES, **left_out.generator)
+        discriminator = DCGANDiscriminator(width=WIDTH, strides=STRIDES, **left_out.discriminator)
         return GANTraining(generator, discriminator, **({"lr": LR, "average": 0.99} | left_out.training))
 
 

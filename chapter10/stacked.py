@@ -136,14 +136,16 @@ def _gan() -> GANTraining:
 
 def _dcgan() -> GANTraining:
     return GANTraining(
-        DCGANGenerator(28, CHANNELS, width=WIDTH), DCGANDiscriminator(28, CHANNELS, WIDTH), average=0.99
+        DCGANGenerator(28, CHANNELS, width=WIDTH, strides=2),
+        DCGANDiscriminator(28, CHANNELS, WIDTH, strides=2),
+        average=0.99,
     )
 
 
 def _wgan(lipschitz: str) -> WGANTraining:
     """The DCGAN's networks but for batch norm, which a critic must not have."""
-    critic = DCGANDiscriminator(28, CHANNELS, WIDTH, batch_norm=False)
-    generator = DCGANGenerator(28, CHANNELS, width=WIDTH)
+    critic = DCGANDiscriminator(28, CHANNELS, WIDTH, strides=2, batch_norm=False)
+    generator = DCGANGenerator(28, CHANNELS, width=WIDTH, strides=2)
     return WGANTraining(generator, critic, lipschitz=lipschitz, critic_steps=CRITIC_STEPS, average=0.99)
 
 

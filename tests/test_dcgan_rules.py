@@ -50,9 +50,32 @@ def test_maps_double_in_g_and_halve_in_d_with_widths_the_other_way_round(size):
                     lambda m, i, y, shapes=shapes: shapes.append((y.shape[1], y.shape[2]))
                 )
     discriminator(generator(torch.randn(2, 10)))
-    inner = [(8, 7), (4, 14)] if size == 28 else [(16, 4), (8, 8), (4, 16)]
+    inner = [(16, 4), (8, 7), (4, 14)] if size == 28 else [(16, 4), (8, 8), (4, 16)]
     assert seen[generator] == [*inner, (3, size)]
     assert seen[discriminator] == [(3, size), *inner[::-1]]
+
+
+@pytest.mark.parametrize("size, sides", [(28, [7, 14]), (32, [8, 16])])
+@pytest.mark.parametrize("upsampling, downsampling", [("transposed", "strided"), ("nearest", "pooling")])
+def test_with_two_strides_the_smallest_maps_are_left_out(size, sides, upsampling, downsampling):
+    generator = DCGANGenerator(size, 1, 10, 4, 2, upsampling=upsampling)
+    discriminator = DCGANDiscriminator(size, 1, 4, 2, downsampling=downsampling)
+    assert (generator.model[1].channels, generator.model[1].size) == (8, sides[0])
+    assert generator.model[0].out_features == 8 * sides[0] ** 2 == discriminator.model[-1].in_features
+    made = generator(torch.randn(2, 10))
+    assert made.shape == (2, size * size) and discriminator(made).shape == (2, 1)
+
+
+@pytest.mark.parametrize("size, strides, reach", [(28, 2, 10), (28, 3, 18), (32, 2, 10), (32, 3, 22)])
+def test_a_unit_before_the_weighted_sum_sees_a_square_and_no_more(size, strides, reach):
+    discriminator = DCGANDiscriminator(size, 1, 4, strides, batch_norm=False)
+    x = torch.randn(1, size * size, requires_grad=True)
+    maps = discriminator.model[:-2](x)
+    middle = maps.shape[-1] // 2
+    maps[0, :, middle, middle].sum().backward()
+    seen = x.grad.view(size, size).nonzero()
+    width = seen.max(0).values - seen.min(0).values + 1
+    assert width.tolist() == [reach, reach]
 
 
 def test_the_papers_rules_are_the_defaults():
@@ -87,14 +110,14 @@ def test_each_rule_can_be_left_out():
     assert not any("Norm" in kind for kind in kinds(DCGANGenerator(width=4, batch_norm=False)))
     assert not any("Norm" in kind for kind in kinds(DCGANDiscriminator(width=4, batch_norm=False)))
     pooled = DCGANDiscriminator(width=4, downsampling="pooling")
-    assert kinds(pooled).count("MaxPool2d") == 2
+    assert kinds(pooled).count("MaxPool2d") == 3
     assert all(layer.stride == (1, 1) for layer in pooled.model if isinstance(layer, nn.Conv2d))
     nearest = DCGANGenerator(width=4, upsampling="nearest")
-    assert kinds(nearest).count("Upsample") == 2 and "ConvTranspose2d" not in kinds(nearest)
+    assert kinds(nearest).count("Upsample") == 3 and "ConvTranspose2d" not in kinds(nearest)
     x, z = 2 * torch.rand(2, 784) - 1, torch.randn(2, 100)
     assert pooled(x).shape == (2, 1) and nearest(z).shape == (2, 784)
     clamped = DCGANGenerator(width=4, end="clamp")
-    assert kinds(clamped)[-1] == "Hardtanh" and clamped.eval()(1000 * z).abs().max() == 1
+    assert kinds(clamped)[-1] == "Hardtanh" and clamped.eval()(1e6 * z).abs().max() == 1
     relu = DCGANDiscriminator(width=4, slope=0.0)
     assert relu.model[2](torch.tensor([-3.0, 2.0])).tolist() == [0, 2]
     hidden, judged = DCGANGenerator(width=4, hidden_dim=9), DCGANDiscriminator(width=4, hidden_dim=9)
@@ -198,7 +221,7 @@ def test_only_batch_norm_in_train_mode_looks_at_the_mates(kind):
 
 
 def test_more_mates_change_a_sample_less():
-    net = DCGANGenerator(latent_dim=10, width=4)
+    net = DCGANGenerator(latent_dim=10, width=4, strides=2)
     x = torch.randn(4, 10)
     few, many = (change_by_mates(net, x, torch.randn(6, n, 10)).mean() for n in (4, 256))
     assert many < few / 2
@@ -264,10 +287,10 @@ def test_batch_norm_is_left_out_of_one_player_at_a_time():
     assert set(dcgan_rules.VARIANTS) >= {"all rules", "G without batch norm", "D without batch norm"}
 
 
-def test_the_seed_decides_a_training_and_the_looks_do_not(digits):
+def test_the_seed_decides_a_training(digits):
     state = torch.get_rng_state()
     (one, losses), (again, _), (other, _) = (
-        dcgan_rules.train("all rules", digits, seed, 4, looks) for seed, looks in ((1, 1), (1, 2), (2, 1))
+        dcgan_rules.train("all rules", digits, seed, 4, looks=2) for seed in (1, 1, 2)
     )
     assert torch.equal(state, torch.get_rng_state())
     weights = [method.averaged.model[0].weight for method in (one, again, other)]
@@ -284,7 +307,7 @@ def test_scores_are_those_of_the_samples(digits, ruler):
 
     found = dcgan_rules.score(Real(), ruler)
     noise = dcgan_rules.noise_distance(ruler)
-    assert found["distance"] < 0.02 * noise and found["classes"] == 10
+    assert found["distance"] < 0.06 * noise and found["classes"] == 10
     assert found["largest"] < 0.2 and found["sure"] > 0.9
     untrained, _ = dcgan_rules.train("all rules", digits, 0, 1)
     assert dcgan_rules.score(untrained, ruler)["distance"] > 0.3 * noise
