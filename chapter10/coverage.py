@@ -23,6 +23,7 @@ MIXTURES = {"ring": data.ring, "grid": data.grid}
 BATCH, LR, CRITIC_STEPS = 128, 2e-3, 2
 CRITIC_BETAS = (0.5, 0.9)
 STEPS = {"ring": 1000, "grid": 4000}  # of the generator
+CRITIC_SEEDS = 2  # of both WGANs: a round of theirs takes three times as long, and more
 LOOKS, SAMPLES = 5, 2500
 
 
@@ -87,5 +88,6 @@ def play(mixture: str, name: str, seed: int, steps: int | None = None) -> list[d
 
 
 def coverage(mixture: str, seed: int) -> list[dict[str, Any]]:
-    """Every game on one mixture, for one seed."""
-    return [row for name in METHODS for row in play(mixture, name, seed)]
+    """Every game on one mixture, for one seed; the WGANs for the first seeds only."""
+    names = [name for name in METHODS if seed < CRITIC_SEEDS or not name.startswith("WGAN")]
+    return [row for name in names for row in play(mixture, name, seed)]

@@ -26,7 +26,7 @@ POINTS, HIDDEN, LINE_STEPS, LINE_LR = 400, 64, 400, 0.01
 PENALTY, LINE_CLIP = 10.0, 0.1
 SHIFTS = (0.5, 1.0, 2.0, 4.0)
 # On images
-BATCH, ROUNDS, STEPS, CRITIC_STEPS, CLIP = 32, 10, 25, 3, 0.02
+BATCH, ROUNDS, STEPS, CRITIC_STEPS, CLIP = 32, 8, 20, 3, 0.02
 HEAD_START = 50  # steps that a critic makes before the generator begins: else its first numbers tell how little it knows
 METHODS = ("GAN", "WGAN, clipping", "WGAN-GP")
 SAMPLES, BINS = 1000, 41
