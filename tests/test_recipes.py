@@ -295,6 +295,7 @@ LEAST_SEEDS = {
     "stacked": 2,
     "swaps": 20,
     "translation": 5,
+    "longer-translation": 5,
     "turned": 5,
 }
 
