@@ -1,8 +1,9 @@
 """CycleGAN between digits and outlines with and without its cycle loss (section 10.5.2), over seeds.
 
 Run through `python -m chapter10 measure translation-mnist`; `longer-translation-mnist` takes twice the steps, `turned-mnist`
-has digits and turned digits in place of outlines. Each training has the networks, batches and rates of the stored recipe and the same number of steps, far fewer
-than it: so also what a live run gets to. The scores of the images as they were, taken for translations, stand in each row.
+has digits and turned digits in place of outlines. Each training has the networks, batches and rates of the stored recipe
+and the same number of steps, far fewer than it: so also what a live run gets to. The scores of the images as they were,
+taken for translations, stand in each row.
 """
 
 import time
