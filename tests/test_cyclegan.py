@@ -226,6 +226,18 @@ def test_at_full_scale_the_generator_is_the_authors():
     assert shapes == expected
 
 
+def test_the_papers_setting_makes_a_step_on_one_image_of_each_domain():
+    method = cyclegan.full_scale(1, 1, 28)
+    assert (method.cycle, method.identity, method.lr, method.pools["a"].size) == (10, 0.5, 2e-4, 50)
+    assert sum(isinstance(m, cyclegan.ResidualBlock) for m in method.model.a_to_b.modules()) == 6
+    assert method.d_a.patch == 70
+    parts = method.step(torch.rand(1, 1568) * 2 - 1)
+    assert set(parts) == {"g_loss", "d_loss", "cycle", "identity"} and all(
+        v.isfinite() for v in parts.values()
+    )
+    assert cyclegan.full_scale(1, 3, 28).identity == 0
+
+
 def test_a_blank_image_is_translated_into_something_finite():
     for form in ("small", "paper"):
         assert TranslationGenerator(form=form)(torch.full((2, 784), -1.0)).isfinite().all()
