@@ -112,7 +112,7 @@ def _against_convolutions(generator: nn.Module) -> GANTraining:
 
 def _by_the_papers_rules(generator: nn.Module) -> GANTraining:
     """The DCGAN's generator against its discriminator, with the moving average of its weights as the result."""
-    opponent = DCGANDiscriminator(width=DCGAN_WIDTH, strides=2).to(next(generator.parameters()).device)
+    opponent = DCGANDiscriminator(width=DCGAN_WIDTH).to(next(generator.parameters()).device)
     return GANTraining(generator, opponent, average=0.99)
 
 
@@ -165,7 +165,7 @@ def _recipes() -> dict[str, Recipe]:
             Recipe(f"dcgan60-{name}", "A small DCGAN that two cores train within 60 seconds.",
                    ConvGenerator, _against_convolutions, epochs(2, 20, steps), 1e-3, 64, "signed", warmup=0.02),
             Recipe(f"dcgan-{name}", "A DCGAN by the paper's rules, an eighth as wide as the paper's.",
-                   lambda: DCGANGenerator(width=DCGAN_WIDTH, strides=2), _by_the_papers_rules, epochs(5, 40, steps), 2e-3, 32,
+                   lambda: DCGANGenerator(width=DCGAN_WIDTH), _by_the_papers_rules, epochs(3, 40, steps * 2 // 3 or 1), 1e-3, 64,
                    "signed", warmup=0.02),
             Recipe(f"vqvae-{name}", "A VQ-VAE: 28×28 pixels to 7×7 of 64 codes and back.",
                    VQVAE, VQVAETraining, epochs(1, 8, steps // 2 or 1), 3e-3, 64, "unit", warmup=0.1),
