@@ -40,6 +40,7 @@ CONTENTS = {
         "10.5.1",
         "What do discrete codes need to generate? What does a discriminator in place of a pixel loss buy?",
     ),
+    "10_dcgan_and_wgan": ("10.5.2", "What do convolutions buy a GAN? Does a Wasserstein critic solve mode collapse?"),
     "11_cyclegan": ("10.5.2", "Translation without pairs: what teaches it, and when does it swap things round?"),
 }
 
