@@ -138,7 +138,7 @@ class Objective:
 class GANTraining(Adversarial):
     """The two players with their optimisers: what `training.fit` asks of a method.
 
-    `lr` and `instance_noise` may be set between steps, by hand or by a schedule, such as one that lets the noise die
+    `lr`, `instance_noise` and `r1` may be set between steps, by hand or by a schedule, such as one that lets the noise die
     away: fit(..., schedules={"instance_noise": lambda done: 0.5 * (1 - done)}).
 
     Args:
@@ -170,7 +170,7 @@ class GANTraining(Adversarial):
         super().__init__(generator, discriminator, lr, betas, average, check_images)
         self.discriminator = discriminator
         self.objective = objective or Objective()
-        self.instance_noise = self.objective.instance_noise
+        self.instance_noise, self.r1 = self.objective.instance_noise, self.objective.r1
         self.d_steps = d_steps
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
@@ -192,7 +192,7 @@ class GANTraining(Adversarial):
             fake = self._generate(len(real), by_hand)
         real, fake = self._noised(real), self._noised(fake)
         smoothing = self.objective.smoothing
-        if by_hand and not self.objective.r1:
+        if by_hand and not self.r1:
             with torch.no_grad():
                 judged = backprop.Pass(
                     self.discriminator.model, torch.cat([real, fake])
@@ -205,9 +205,9 @@ class GANTraining(Adversarial):
         logits = self.judge(real, fake)
         loss = total = discriminator_loss(*logits, smoothing)
         parts = {"d_loss": loss.detach()} | _probabilities(*logits)
-        if self.objective.r1:
+        if self.r1:
             penalty = r1_penalty(self.discriminator, real)
-            total = loss + self.objective.r1 / 2 * penalty
+            total = loss + self.r1 / 2 * penalty
             parts["r1"] = penalty.detach()
         self.update(self.d_optimizer, total)
         return parts

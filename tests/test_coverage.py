@@ -14,7 +14,7 @@ def test_every_game_begins_with_the_same_players():
         assert all(torch.equal(first, other) for other in others)
     assert not torch.equal(first, torch.cat([p.flatten() for p in coverage.players(4)[1].parameters()]))
     assert [getattr(m, "lipschitz", None) for m in games] == [None, None, "clipping", "penalty"]
-    assert [m.objective.r1 for m in games[:2]] == [0.0, 0.001] and games[3].penalty == 0.1
+    assert [m.objective.r1 for m in games[:2]] == [0.0, 0.05] and games[3].penalty == 0.1
 
 
 def test_the_generator_s_weights_have_the_deviation_of_he_et_al_and_the_opponent_s_are_torch_s():
@@ -29,6 +29,10 @@ def test_every_game_makes_as_many_steps_at_the_same_rate_with_as_many_points(mon
 
     def spy(method, batches, epochs, seed, schedules, callbacks, progress):
         rates = [schedules["lr"](share) for share in (0.0, 0.5, 1.0)]
+        if "r1" in schedules:
+            assert [schedules["r1"](share) for share in (0.0, 0.4, 0.8, 1.0)] == pytest.approx(
+                [0.05, 0.05**0.5 * 0.001**0.5, 0.001, 0.001]
+            )
         seen[len(seen)] = (len(batches) * epochs, rates, batches.batch_size, len(batches.mixture.means))
 
     monkeypatch.setattr(coverage, "fit", spy)

@@ -394,6 +394,15 @@ def test_r1_enters_with_half_its_weight():
     torch.testing.assert_close(method.discriminator.w.grad, 0.7 * w)  # of γ/2·‖w‖²
 
 
+def test_r1_may_be_set_between_steps():
+    method = small(Objective(r1=0.7), lr=0.0)
+    method.r1 = 0.0
+    assert "r1" not in method.discriminator_step(images())
+    method = small()
+    method.r1 = 0.7
+    assert "r1" in method.discriminator_step(images())
+
+
 def test_both_players_see_noise_of_the_given_strength_on_their_data():
     seen = []
 
