@@ -28,7 +28,7 @@ GAMMA = (
     0.001,
 )  # R1's at the start, and from four fifths of the training on; in between it falls by equal factors
 STEPS = {"ring": 1000, "grid": 6000}  # of the generator
-CRITIC_SEEDS = 1  # of both WGANs: a round of theirs takes three times as long, and more
+CRITIC_SEEDS = 3  # of both WGANs: a round of theirs takes three times as long, and more
 LOOKS, SAMPLES = 5, 2500
 
 
