@@ -56,6 +56,16 @@ def test_the_stored_study_has_each_variant_for_each_seed_beside_the_untranslated
             assert row["b_agreement"] > row["b_untranslated_agreement"] + 0.1
 
 
+def test_turned_digits_are_the_other_pair_trained_alike_and_come_back_without_having_been_turned():
+    rows = experiments.read_result("turned-mnist")["rows"]
+    steps = experiments.read_result("translation-mnist")["rows"][0]["steps"]
+    assert {(row["variant"], row["steps"]) for row in rows} == {("with cycle", steps)}
+    turned, _, _, upright = gan_study.unpack(rows[0]["samples"])
+    assert torch.equal(turned, upright.rot90(1, (1, 2)))  # B, and what it was made from
+    for row in rows:
+        assert row["b_cycle_agreement"] - row["b_agreement"] > 0.5
+
+
 def test_in_twice_the_steps_the_cycle_pays_off():
     rows = experiments.read_result("longer-translation-mnist")["rows"]
     seeds = {row["seed"] for row in rows}
