@@ -106,23 +106,6 @@ class Adversarial(Averaged):
             if not player.training:  # a callback may have left it in eval mode
                 player.train()
 
-    def update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        """One step of one player. `inputs` keeps the gradient from the other's weights, and saves computing it."""
-        mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=mine)
-        optimizer.step()
-
-    @property
-    def lr(self) -> float:
-        return self.g_optimizer.param_groups[0]["lr"]
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        for optimizer in (self.g_optimizer, self.d_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = value
-
     def _parts(self) -> dict:
         parts = {"generator": self.generator, self.role: self._opponent}
         parts |= {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}

@@ -9,14 +9,16 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from chapter10 import data, metrics
+from chapter10 import data, experiments, metrics
 from chapter10.experiments import machine
 from chapter10.nets import count_parameters
 from chapter10.training import fit, warmup_cosine
@@ -106,7 +108,9 @@ def _test_bits(images: data.Images) -> Tensor:
     return data.binarize(data.to_unit(images.test), torch.Generator().manual_seed(0))
 
 
-def quality(images: data.Images, epochs: int, curve: Callable[[dict], None] | None = None) -> dict[str, float]:
+def quality(
+    images: data.Images, epochs: int, curve: Callable[[dict], None] | None = None
+) -> dict[str, float]:
     """Test ELBO and the bound with 500 samples on 1,000 images after a training of so many epochs."""
     x = _test_bits(images)
     torch.manual_seed(0)
@@ -115,10 +119,18 @@ def quality(images: data.Images, epochs: int, curve: Callable[[dict], None] | No
     def watch(progress) -> None:
         if curve and (progress.epoch % 3 == 0 or progress.epoch == epochs):
             seconds = progress.history["seconds"][-1]
-            curve({"epoch": progress.epoch, "seconds": seconds, "elbo": metrics.mean_elbo(method.model, x).value})
+            curve(
+                {
+                    "epoch": progress.epoch,
+                    "seconds": seconds,
+                    "elbo": metrics.mean_elbo(method.model, x).value,
+                }
+            )
 
     batches = data.Batches(images.train, 128)
-    history = fit(method, batches, epochs, schedules={"lr": warmup_cosine(*SCHEDULE)}, callbacks=[watch], progress=False)
+    history = fit(
+        method, batches, epochs, schedules={"lr": warmup_cosine(*SCHEDULE)}, callbacks=[watch], progress=False
+    )
     return {
         f"elbo_{epochs}_epochs": metrics.mean_elbo(method.model, x).value,
         f"log_likelihood_{epochs}_epochs": metrics.iwae_bound(method.model, x[:1000], 500).mean().item(),
@@ -128,7 +140,9 @@ def quality(images: data.Images, epochs: int, curve: Callable[[dict], None] | No
 
 def start_up() -> dict[str, float]:
     """Seconds of `import chapter10` beyond torch's, and from nothing to the embedded digits with no network."""
-    importing = "import time, torch; t = time.perf_counter(); import chapter10; print(time.perf_counter() - t)"
+    importing = (
+        "import time, torch; t = time.perf_counter(); import chapter10; print(time.perf_counter() - t)"
+    )
     # A server that takes the call and never speaks: as slow as a lost network can be.
     offline = (
         "import time; t = time.perf_counter(); import pathlib, socket, tempfile, torch; from chapter10 import data;"
@@ -145,7 +159,9 @@ def start_up() -> dict[str, float]:
 
 def _printed(program: str) -> float:
     environment = {k: v for k, v in os.environ.items() if k != "CHAPTER10_DATA"}
-    out = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
     return float(out.stdout.split()[-1])
 
 
@@ -177,13 +193,57 @@ def vae(root: str) -> dict[str, Any]:
         found |= quality(images, epochs)
     minute = max(10, int(60 / statistics.median(row["here_binary"] for row in found["rounds"])))
     found["minute_epochs"] = minute
-    found |= {k.replace(f"_{minute}_epochs", "_minute"): v for k, v in quality(images, minute, found["curve"].append).items()}
+    found |= {
+        k.replace(f"_{minute}_epochs", "_minute"): v
+        for k, v in quality(images, minute, found["curve"].append).items()
+    }
     for row in found["curve"]:
         print(f"a minute: epoch {row['epoch']}, {row['seconds']:.0f} s, test ELBO {row['elbo']:.2f}")
     found |= start_up() | notebooks()
     beside = ("binary_against_loader", "elbo_minute", "log_likelihood_minute", "minute_epochs")
     found["targets"] = judge(found, TARGETS, "python -m chapter10 author run", beside)
     return found
+
+
+Rows = list[dict[str, Any]]  # as an experiment gives them
+Look = Callable[[Rows], dict[str, Any]]
+
+
+def say(part: str, found: Mapping[str, Any]) -> None:
+    """What a part of a bench has found, as soon as it has."""
+    print(part, flush=True)
+    for key, value in found.items():
+        print(f"  {key}: {value if isinstance(value, str) else f'{value:.3g}'}", flush=True)
+
+
+def measured(
+    looks: Mapping[str, Look], seeds: int, root: str, threads: int
+) -> tuple[dict[str, Rows], dict[str, Any]]:
+    """Run the experiments of those names over so many seeds, a process a thread, and say what each look finds in the rows.
+
+    The stored results stay as they are.
+
+    Returns:
+        the rows by experiment; all that was found.
+    """
+    rows: dict[str, Rows] = {}
+    found: dict[str, Any] = {}
+    before = os.environ.get("CHAPTER10_DATA")
+    os.environ["CHAPTER10_DATA"] = str(root)  # for the processes that measure
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, look in looks.items():
+                out = Path(folder) / "result.json"
+                rows[name] = experiments.measure(name, seeds, max(1, min(threads, seeds)), out)["rows"]
+                seen = look(rows[name])
+                say(name, seen)
+                found |= seen
+    finally:
+        if before is None:
+            del os.environ["CHAPTER10_DATA"]
+        else:
+            os.environ["CHAPTER10_DATA"] = before
+    return rows, found
 
 
 def judge(

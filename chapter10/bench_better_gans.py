@@ -7,17 +7,13 @@ stored CycleGAN is scored on all test images. Where a figure says nothing else, 
 minutes on two cores.
 """
 
-import os
 import statistics
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from chapter10 import bench_gan, data, domains, experiments, recipes
-from chapter10.bench import judge
+from chapter10.bench import Look, Rows, judge, measured, say
 
 SEEDS = 5
 PAIR = "outlines"
@@ -39,7 +35,6 @@ MARKS = (
     "percent_real", "percent_one_digit", "grid_steps", "grid_gan_modes", "grid_gan_good_percent", "class_untranslated_percent",
     "error_untranslated", "short_class_kept_percent", "short_without_cycle_percent", "short_seconds_longest",
 )  # fmt: skip
-Rows = list[dict[str, Any]]
 
 
 def stored_dcgan(images: data.Images) -> dict[str, float]:
@@ -99,7 +94,7 @@ def short_translation(rows: Rows) -> dict[str, float]:
     }
 
 
-EXPERIMENTS: dict[str, Callable[[Rows], dict[str, Any]]] = {
+EXPERIMENTS: dict[str, Look] = {
     "coverage-grid": grid,
     "translation-mnist": short_translation,
 }
@@ -108,32 +103,17 @@ EXPERIMENTS: dict[str, Callable[[Rows], dict[str, Any]]] = {
 def better_gans(root: str) -> dict[str, Any]:
     """All of it, printed as it comes. Raises DataError without MNIST."""
     images = data.load("mnist", root)
-    found: dict[str, Any] = {"machine": experiments.machine(), "threads": torch.get_num_threads(), "rows": {}}
-
-    def say(part: str, said: dict[str, Any]) -> None:
-        print(part, flush=True)
-        for key, value in said.items():
-            print(f"  {key}: {value if isinstance(value, str) else f'{value:.3g}'}", flush=True)
-        found.update(said)
-
-    say(STORED_DCGAN, stored_dcgan(images))
-    say(STORED_CYCLE, stored_translation(images))
+    found: dict[str, Any] = {"machine": experiments.machine(), "threads": torch.get_num_threads()}
     quality = bench_gan.quality(images, SEEDS)
-    found["rows"][bench_gan.RECIPE] = quality.pop("rows")
-    say(bench_gan.RECIPE, quality)
-    before = os.environ.get("CHAPTER10_DATA")
-    os.environ["CHAPTER10_DATA"] = str(root)  # for the processes that measure
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            for name, look in EXPERIMENTS.items():
-                out = Path(folder) / "result.json"
-                rows = experiments.measure(name, SEEDS, max(1, min(found["threads"], SEEDS)), out)["rows"]
-                found["rows"][name] = rows
-                say(name, look(rows))
-    finally:
-        if before is None:
-            del os.environ["CHAPTER10_DATA"]
-        else:
-            os.environ["CHAPTER10_DATA"] = before
+    rows = {bench_gan.RECIPE: quality.pop("rows")}
+    for part, said in (
+        (bench_gan.RECIPE, quality),
+        (STORED_DCGAN, stored_dcgan(images)),
+        (STORED_CYCLE, stored_translation(images)),
+    ):
+        say(part, said)
+        found |= said
+    more, said = measured(EXPERIMENTS, SEEDS, root, found["threads"])
+    found |= said | {"rows": rows | more}
     found["targets"] = judge(found, TARGETS, "python -m chapter10 bench better-gans", MARKS)
     return found

@@ -5,20 +5,15 @@ collapse and what is done against it (`collapse`), β and the mutual information
 the worst of the seeds, where it says nothing else. About twenty minutes on two cores: a process a core, a thread each.
 """
 
-import os
 import statistics
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from chapter10 import data, experiments
-from chapter10.bench import judge
+from chapter10.bench import Look, Rows, judge, measured
 
 SEEDS = 5
-Rows = list[dict[str, Any]]
 TARGETS = {
     "seconds_longest": ("at most", 60.0),
     "vq_perplexity": ("at least", 32.0),
@@ -99,7 +94,7 @@ def disentanglement(rows: Rows) -> dict[str, float]:
     return {"best_beta": best, "mig": gaps[best], "mig_best_over_beta_1": gaps[best] / gaps[1]}
 
 
-EXPERIMENTS: dict[str, Callable[[Rows], dict[str, Any]]] = {
+EXPERIMENTS: dict[str, Look] = {
     "better-vaes-mnist": equal_time,
     "collapse-mnist": remedies,
     "beta-shapes": disentanglement,
@@ -109,24 +104,8 @@ EXPERIMENTS: dict[str, Callable[[Rows], dict[str, Any]]] = {
 def better_vaes(root: str) -> dict[str, Any]:
     """All of it, printed as it comes. Raises DataError without MNIST."""
     data.load("mnist", root)
-    found: dict[str, Any] = {"machine": experiments.machine(), "threads": torch.get_num_threads(), "rows": {}}
-    before = os.environ.get("CHAPTER10_DATA")
-    os.environ["CHAPTER10_DATA"] = str(root)  # for the processes that measure
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            for name, look in EXPERIMENTS.items():
-                print(name, flush=True)
-                out = Path(folder) / "result.json"
-                rows = experiments.measure(name, SEEDS, max(1, min(found["threads"], SEEDS)), out)["rows"]
-                found["rows"][name] = rows
-                said = look(rows)
-                for key, value in said.items():
-                    print(f"  {key}: {value if isinstance(value, str) else f'{value:.3g}'}", flush=True)
-                found |= said
-    finally:
-        if before is None:
-            del os.environ["CHAPTER10_DATA"]
-        else:
-            os.environ["CHAPTER10_DATA"] = before
+    found: dict[str, Any] = {"machine": experiments.machine(), "threads": torch.get_num_threads()}
+    found["rows"], said = measured(EXPERIMENTS, SEEDS, root, found["threads"])
+    found |= said
     found["targets"] = judge(found, TARGETS, "python -m chapter10 bench better-vaes", MARKS)
     return found

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from chapter10.data import check_signed
 from chapter10.errors import InputError
 from chapter10.nets import last_module
-from chapter10.training import Averaged, adam
+from chapter10.training import Averaged, adam, descend
 from chapter10.translators import PatchDiscriminator, ResidualBlock, TranslationGenerator
 
 __all__ = [
@@ -222,7 +222,7 @@ class CycleGANTraining(Averaged):
         if self.cycle * self.identity:
             loss = identity_loss(model.a_to_b, b) + identity_loss(model.b_to_a, a)
             total, parts["identity"] = total + self.cycle * self.identity * loss, loss.detach()
-        _update(self.g_optimizer, total)  # through the discriminators, whose weights are not moved
+        descend(self.g_optimizer, total)  # through the discriminators, whose weights are not moved
         if self.average:
             self._average(model)
         return made_a.detach(), made_b.detach(), parts
@@ -234,18 +234,8 @@ class CycleGANTraining(Averaged):
             made_a, made_b = self.pools["a"].exchange(made_a), self.pools["b"].exchange(made_b)
         loss = least_squares_discriminator_loss(self.d_a(a), self.d_a(made_a))
         loss = loss + least_squares_discriminator_loss(self.d_b(b), self.d_b(made_b))
-        _update(self.d_optimizer, loss)
+        descend(self.d_optimizer, loss)
         return {"d_loss": loss.detach()}
-
-    @property
-    def lr(self) -> float:
-        return self.g_optimizer.param_groups[0]["lr"]
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        for optimizer in (self.g_optimizer, self.d_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = value
 
     def _parts(self) -> dict[str, Any]:
         parts = {"model": self.model, "d_a": self.d_a, "d_b": self.d_b}
@@ -268,14 +258,6 @@ def full_scale(channels_a: int = 3, channels_b: int = 3, size: int = 256) -> Cyc
     return CycleGANTraining(
         CycleGAN(there, back), d_a, d_b, identity=0.5 if channels_a == channels_b else 0.0
     )
-
-
-def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step. `inputs` keeps the gradient from the other players' weights, and saves computing it."""
-    mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=mine)
-    optimizer.step()
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from chapter10.adversarial import Adversarial, ends_in_sigmoid
 from chapter10.errors import InputError
 from chapter10.nets import check_sizes
 from chapter10.players import Discriminator, Generator, MixtureDiscriminator, MixtureGenerator
+from chapter10.training import descend
 
 __all__ = [
     "Discriminator",
@@ -209,7 +210,7 @@ class GANTraining(Adversarial):
             penalty = r1_penalty(self.discriminator, real)
             total = loss + self.r1 / 2 * penalty
             parts["r1"] = penalty.detach()
-        self.update(self.d_optimizer, total)
+        descend(self.d_optimizer, total)
         return parts
 
     def generator_step(self, batch_size: int) -> dict[str, Tensor]:
@@ -229,7 +230,7 @@ class GANTraining(Adversarial):
             loss = loss_of(
                 self.discriminator(self._noised(self.generator(z)))
             )  # not detached: G learns through D
-            self.update(self.g_optimizer, loss)
+            descend(self.g_optimizer, loss)
         if self.average:
             self._average(self.generator)
         return {"g_loss": loss.detach()}

@@ -291,7 +291,7 @@ def _report(history: History, epochs: int, show: bool) -> None:
 
 
 class Averaged:
-    """For methods of several parts: what they are resumed from, and the moving average of a network's weights.
+    """For methods of several parts: their rate, what they are resumed from, and the moving average of a network's weights.
 
     Attributes:
         average: decay β of the average, 0 for none; averaged: the network that holds it; averaged_steps: t, how many so far.
@@ -304,6 +304,20 @@ class Averaged:
     def _parts(self) -> dict[str, Any]:
         """The networks and optimisers by name."""
         raise NotImplementedError
+
+    @property
+    def lr(self) -> float:
+        """The rate of all optimisers; a schedule may set it."""
+        return self._optimizers()[0].param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for optimizer in self._optimizers():
+            for group in optimizer.param_groups:
+                group["lr"] = value
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        return [part for part in self._parts().values() if isinstance(part, torch.optim.Optimizer)]
 
     def _average(self, module: nn.Module) -> None:
         """a ← a + (w − a)·(1 − β)/(1 − β^t): the exponential mean of w₁ … w_t with weights that add up to 1."""
@@ -319,6 +333,14 @@ class Averaged:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.averaged_steps = state["averaged_steps"]
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of one player. `inputs` keeps the gradient from the other players' weights, and saves computing it."""
+    mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward(inputs=mine)
+    optimizer.step()
 
 
 def adam(module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:

@@ -210,16 +210,6 @@ class VAEGANTraining(Averaged):
             optimizer.zero_grad(set_to_none=True)
             getattr(losses, name).backward(inputs=mine, retain_graph=name != "discriminator")
 
-    @property
-    def lr(self) -> float:
-        return self.optimizers["encoder"].param_groups[0]["lr"]
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = value
-
     def _parts(self) -> dict:
         parts = {"model": self.model, "discriminator": self.discriminator}
         parts |= {f"{name}_optimizer": optimizer for name, optimizer in self.optimizers.items()}

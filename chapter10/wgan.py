@@ -18,6 +18,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from chapter10.adversarial import Adversarial, ends_in_sigmoid, has_batch_norm
 from chapter10.errors import InputError
 from chapter10.nets import check_sizes
+from chapter10.training import descend
 
 LIPSCHITZ = ("penalty", "clipping", "spectral")
 
@@ -195,7 +196,7 @@ class WGANTraining(Adversarial):
             steepness = gradient_penalty(self.critic, real, fake)
             total = loss + self.penalty * steepness
             parts["penalty"] = steepness.detach()
-        self.update(self.d_optimizer, total)
+        descend(self.d_optimizer, total)
         if self.lipschitz == "clipping":
             clip_weights(self.critic, self.clip)  # after the step: G is to see bounded weights
         return parts
@@ -205,7 +206,7 @@ class WGANTraining(Adversarial):
         self.train()
         # not detached: G learns through the critic
         loss = critic_generator_loss(self.critic(self.generator(self.noise(batch_size))))
-        self.update(self.g_optimizer, loss)
+        descend(self.g_optimizer, loss)
         if self.average:
             self._average(self.generator)
         return {"g_loss": loss.detach()}

@@ -7,16 +7,33 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from chapter10 import bench_gan_lab
+from chapter10.live import LiveFigure
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--window-size=1200,1000",
 ]  # fmt: skip
+
+
+READY = "[...document.querySelectorAll('.c10')].filter(r => r.ch10).length"
+# Moves a slider by script, waits two frames, and returns what is on the canvases.
+PRELUDE = """
+window.bubbled = 0;
+document.addEventListener('keydown', () => window.bubbled++);
+window.digest = r => [...r.querySelectorAll('canvas')].map(c => c.toDataURL()).join('|');
+window.frame = () => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)));
+window.move = async (root, i, v) => {
+  const s = root.querySelectorAll('input[type=range]')[i];
+  s.value = v; s.dispatchEvent(new Event('input', {bubbles: true}));
+  await frame();
+};
+0"""
 
 
 def find() -> str:
@@ -50,6 +67,7 @@ class Browser:
         os.close(to_read)
         os.close(to_write)
         self._buffer, self._count, self._session = b"", 0, None
+        self.path: Path | None = None  # of the page, for who opens it again
         self.problems: list[str] = []
         self.requests: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -131,3 +149,19 @@ class Browser:
         self._process.wait()
         os.close(self._in)
         os.close(self._out)
+
+
+def figures_page(figures: Mapping[str, LiveFigure], folder: Path) -> Iterator[Browser]:
+    """For a fixture: a browser with all the figures in one page, each in a section of its name, as soon as they live."""
+    page = Browser(folder / "profile")
+    page.path = folder / "page.html"
+    body = "\n".join(f'<section id="{name}">{figure.html}</section>' for name, figure in figures.items())
+    page.path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")
+    page.open(page.path)
+    for _ in range(200):
+        if page.js(READY) == len(figures):
+            break
+        time.sleep(0.02)
+    page.js(PRELUDE)
+    yield page
+    page.close()

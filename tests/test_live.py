@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from browser import Browser
+from browser import READY, figures_page
 from PIL import Image
 from torch import nn
 
@@ -205,42 +205,9 @@ def test_errors_come_before_anything_is_drawn(call):
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    b = Browser(tmp_path_factory.mktemp("profile"))
-    yield b
-    b.close()
-
-
-READY = "[...document.querySelectorAll('.c10')].filter(r => r.ch10).length"
-# Moves a slider by script, waits two frames, and returns what is on the canvases.
-PRELUDE = """
-window.bubbled = 0;
-document.addEventListener('keydown', () => window.bubbled++);
-window.digest = r => [...r.querySelectorAll('canvas')].map(c => c.toDataURL()).join('|');
-window.frame = () => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)));
-window.move = async (root, i, v) => {
-  const s = root.querySelectorAll('input[type=range]')[i];
-  s.value = v; s.dispatchEvent(new Event('input', {bubbles: true}));
-  await frame();
-};
-0"""
-
-
-@pytest.fixture(scope="module")
-def page(browser, shown, tmp_path_factory):
+def page(shown, tmp_path_factory):
     """All figures in one page, the first of them twice."""
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    body = "\n".join(f'<section id="{name}">{f.html}</section>' for name, f in shown.items())
-    text = f'<!doctype html><meta charset="utf-8"><body>{body}<section id="twice">{shown["decoder"].html}</section>'
-    path.write_text(text, encoding="utf-8")
-    browser.open(path)
-    for _ in range(200):
-        if browser.js(READY) == len(shown) + 1:
-            break
-        time.sleep(0.02)
-    browser.js(PRELUDE)
-    browser.path = path
-    return browser
+    yield from figures_page({**shown, "twice": shown["decoder"]}, tmp_path_factory.mktemp("page"))
 
 
 def root(name: str) -> str:

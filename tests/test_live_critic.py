@@ -4,14 +4,13 @@ import html as html_module
 import io
 import json
 import re
-import time
 
 import numpy as np
 import pytest
 import torch
-from browser import Browser
+from browser import figures_page
 from PIL import Image
-from test_live import PRELUDE, READY, blocks, root
+from test_live import blocks, root
 from test_live_models import canvases, press
 from torch import nn
 
@@ -52,19 +51,7 @@ def shown() -> dict[str, live.LiveFigure]:
 
 @pytest.fixture(scope="module")
 def page(shown, tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    body = "\n".join(f'<section id="{name}">{f.html}</section>' for name, f in shown.items())
-    path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")
-    browser.open(path)
-    for _ in range(200):
-        if browser.js(READY) == len(shown):
-            break
-        time.sleep(0.02)
-    browser.js(PRELUDE)
-    browser.path = path
-    yield browser
-    browser.close()
+    yield from figures_page(shown, tmp_path_factory.mktemp("page"))
 
 
 def values(page, name: str) -> dict:
@@ -196,32 +183,27 @@ def test_curve_slope_and_numbers_are_those_of_torch(page):
 # ---- in use
 
 
-def test_every_figure_starts_in_the_place_of_its_still_picture(shown, tmp_path_factory):
-    """In a page of its own, where nothing has been clicked."""
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    path = tmp_path_factory.mktemp("page") / "fresh.html"
-    body = "\n".join(f'<section id="{name}">{f.html}</section>' for name, f in shown.items())
-    path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")
-    try:
-        browser.open(path)
-        browser.js("new Promise(f => setTimeout(f, 300))")
-        for name, figure in shown.items():
-            width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', figure.html).groups())
-            still = np.asarray(Image.open(io.BytesIO(figure.png)).convert("L").reduce(2), dtype=float)
-            drawn = canvases(browser, name)
-            assert still.shape == (height, width) == drawn.shape, name
-            assert np.abs(blocks(still) - blocks(drawn)).mean() < 4, name
-        assert browser.js(f"{root('one')}.ch10.values().steps") == 45
-        browser.call(
-            "Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}]
-        )
-        browser.open(path)
-        browser.js("new Promise(f => setTimeout(f, 300))")
-        labels = browser.js(f"[...{root('plain')}.querySelectorAll('button')].map(b => b.textContent)")
-        assert "Play" not in labels and "100 steps" in labels
-        assert browser.problems == []
-    finally:
-        browser.close()
+@pytest.fixture
+def fresh(shown, tmp_path):
+    """A page of its own, where nothing has been clicked."""
+    yield from figures_page(shown, tmp_path)
+
+
+def test_every_figure_starts_in_the_place_of_its_still_picture(fresh, shown):
+    fresh.js("frame()")
+    for name, figure in shown.items():
+        width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', figure.html).groups())
+        still = np.asarray(Image.open(io.BytesIO(figure.png)).convert("L").reduce(2), dtype=float)
+        drawn = canvases(fresh, name)
+        assert still.shape == (height, width) == drawn.shape, name
+        assert np.abs(blocks(still) - blocks(drawn)).mean() < 4, name
+    assert fresh.js(f"{root('one')}.ch10.values().steps") == 45
+    fresh.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    fresh.open(fresh.path)
+    fresh.js("new Promise(f => setTimeout(f, 300))")
+    labels = fresh.js(f"[...{root('plain')}.querySelectorAll('button')].map(b => b.textContent)")
+    assert "Play" not in labels and "100 steps" in labels
+    assert fresh.problems == []
 
 
 def test_what_the_figure_is_for(page):

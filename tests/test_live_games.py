@@ -6,14 +6,13 @@ import io
 import json
 import math
 import re
-import time
 
 import numpy as np
 import pytest
 import torch
-from browser import Browser
+from browser import READY, figures_page
 from PIL import Image
-from test_live import PRELUDE, READY, blocks, root
+from test_live import blocks, root
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
@@ -56,25 +55,8 @@ def shown() -> dict[str, live.LiveFigure]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    b = Browser(tmp_path_factory.mktemp("profile"))
-    yield b
-    b.close()
-
-
-@pytest.fixture(scope="module")
-def page(browser, shown, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    body = "\n".join(f'<section id="{name}">{f.html}</section>' for name, f in shown.items())
-    path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")
-    browser.open(path)
-    for _ in range(200):
-        if browser.js(READY) == len(shown):
-            break
-        time.sleep(0.02)
-    browser.js(PRELUDE)
-    browser.path = path
-    return browser
+def page(shown, tmp_path_factory):
+    yield from figures_page(shown, tmp_path_factory.mktemp("page"))
 
 
 def choose(page, name: str, **settings: object) -> None:

@@ -4,14 +4,13 @@ import html as html_module
 import io
 import json
 import re
-import time
 
 import numpy as np
 import pytest
 import torch
-from browser import Browser
+from browser import figures_page
 from PIL import Image
-from test_live import PRELUDE, READY, blocks, root
+from test_live import blocks, root
 from test_live_models import canvases, press
 from torch import nn
 
@@ -70,18 +69,7 @@ def shown() -> dict[str, live.LiveFigure]:
 
 @pytest.fixture(scope="module")
 def page(shown, tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    body = "\n".join(f'<section id="{name}">{f.html}</section>' for name, f in shown.items())
-    path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")
-    browser.open(path)
-    for _ in range(200):
-        if browser.js(READY) == len(shown):
-            break
-        time.sleep(0.02)
-    browser.js(PRELUDE)
-    yield browser
-    browser.close()
+    yield from figures_page(shown, tmp_path_factory.mktemp("page"))
 
 
 def state(page, name: str) -> dict:
@@ -162,26 +150,23 @@ def test_the_numbers_are_those_of_the_pictures(page):
 # ---- in use
 
 
-def test_every_figure_starts_in_the_place_of_its_still_picture(shown, tmp_path_factory):
-    """In a page of its own, where nothing has been clicked."""
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    path = tmp_path_factory.mktemp("page") / "fresh.html"
-    body = "\n".join(f'<section id="{name}">{f.html}</section>' for name, f in shown.items())
-    path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")
-    try:
-        browser.open(path)
-        browser.js("new Promise(f => setTimeout(f, 300))")
-        for name, figure in shown.items():
-            width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', figure.html).groups())
-            still = np.asarray(Image.open(io.BytesIO(figure.png)).convert("L").reduce(2), dtype=float)
-            drawn = canvases(browser, name)
-            assert still.shape == (height, width), name
-            assert np.abs(np.subtract(drawn.shape, still.shape)).max() <= 2, name
-            h, w = np.minimum(drawn.shape, still.shape)
-            assert np.abs(blocks(still[:h, :w]) - blocks(drawn[:h, :w])).mean() < 4, name
-        assert browser.problems == []
-    finally:
-        browser.close()
+@pytest.fixture
+def fresh(shown, tmp_path):
+    """A page of its own, where nothing has been clicked."""
+    yield from figures_page(shown, tmp_path)
+
+
+def test_every_figure_starts_in_the_place_of_its_still_picture(fresh, shown):
+    fresh.js("frame()")
+    for name, figure in shown.items():
+        width, height = map(int, re.search(r'width="(\d+)" height="(\d+)"', figure.html).groups())
+        still = np.asarray(Image.open(io.BytesIO(figure.png)).convert("L").reduce(2), dtype=float)
+        drawn = canvases(fresh, name)
+        assert still.shape == (height, width), name
+        assert np.abs(np.subtract(drawn.shape, still.shape)).max() <= 2, name
+        h, w = np.minimum(drawn.shape, still.shape)
+        assert np.abs(blocks(still[:h, :w]) - blocks(drawn[:h, :w])).mean() < 4, name
+    assert fresh.problems == []
 
 
 def test_the_direction_turns_round_and_a_drawing_has_no_known_digit(page):
