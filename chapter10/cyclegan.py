@@ -63,7 +63,7 @@ class ImagePool:
     """Older translations, of which the discriminator sees some beside the newest: so it does not forget them at once.
 
     Each new image that finds the pool full is shown with probability ½; else it takes the place of one in the pool, which
-    is shown instead. What is kept holds no graph, or memory would grow with each step.
+    is shown instead. What is kept holds no graph, or D's step would run back into the generators'.
 
     Args:
         size: how many images it keeps, from 1 up; the authors' is 50.
