@@ -145,19 +145,13 @@ def _points(values: Any, name: str) -> Tensor:
     return torch.tensor(a.astype(np.float32)).double()
 
 
-def best_critic(real: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
-    """The corners (places [P], values [P]) of a best critic between points [N] and [M] on a line.
-
-    Between two points its slope is the sign of G − F, the shares of fake and of real points to the left: no critic with
-    slopes within ±1 has a larger difference of means, which is the Wasserstein distance.
-    """
-    every = torch.cat([real, fakes]).sort().values
-    left_real, left_fake = (
-        torch.searchsorted(s.sort().values, every[:-1], right=True).double() / len(s) for s in (real, fakes)
-    )
-    gap = left_fake - left_real
-    rises = torch.where(gap.abs() > 1e-9, gap.sign(), 0.0) * every.diff()
-    return every, torch.cat([torch.zeros(1, dtype=torch.float64), rises.cumsum(0)])
+def _best(real: Tensor, fakes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Where the best critic bends, and how high it is there; flat where all points are one."""
+    every = torch.cat([real, fakes])
+    if (every == every[0]).all():
+        return every[:1].numpy(), np.zeros(1)
+    best = exact.best_critic(real, fakes)
+    return best.knots.numpy(), best(best.knots).numpy()
 
 
 def _trained(
@@ -230,7 +224,7 @@ def _still(
     area, axis = (10, 30, 500, 220), np.linspace(-REACH, REACH, POINTS)
     for t in (-4, -2, 0, 2, 4):
         still.curve([10, 510], [down(t)] * 2, LINE, 1)
-    places, values = (t.numpy() for t in best_critic(real, fakes))
+    places, values = _best(real, fakes)
     middle = (np.interp(real, places, values).mean() + np.interp(fakes, places, values).mean()) / 2
     ends = np.array([-REACH, *places, REACH]), np.array([values[0], *values, values[-1]]) - middle
     still.curve(across(ends[0]), down(ends[1]), INK, 1.5, dash=(3, 3), clip=area)
