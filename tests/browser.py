@@ -1,7 +1,9 @@
 """Chromium through its debugging pipe: real keys, real frames, driven with the standard library alone."""
 
+import html
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -165,3 +167,38 @@ def figures_page(figures: Mapping[str, LiveFigure], folder: Path) -> Iterator[Br
     page.js(PRELUDE)
     yield page
     page.close()
+
+
+def root(name: str) -> str:
+    """The figure in the section of that name, in the page's language."""
+    return f"document.querySelector('#{name} .c10')"
+
+
+def click(page: Browser, name: str, label: str) -> None:
+    """A click on the button of that label."""
+    page.js(f"[...{root(name)}.querySelectorAll('button')].find(b => b.textContent === '{label}').click()")
+
+
+def pick(page: Browser, name: str, label: str, value: str) -> None:
+    """That value in the menu of that label."""
+    page.js(
+        f"(e => {{ e.value = '{value}'; e.dispatchEvent(new Event('change')); }})"
+        f"([...{root(name)}.querySelectorAll('select')].find(e => e.labels[0].textContent === '{label}'))"
+    )
+
+
+def check_html(figure: LiveFigure, kilobytes: float) -> None:
+    """A figure's HTML asks for nothing from outside, and shows a picture with its words before any script runs."""
+    assert not re.search(r'https?:|@import|src="(?!data:)|url\(', figure.html)
+    still = figure.html.split("<script>")[0]
+    assert html.escape(figure.alt) in still and len(figure.alt) > 40
+    assert not re.search(r"<(input|button|select|canvas)", still)
+    assert figure.kilobytes < kilobytes
+
+
+def check_nothing_from_outside(page: Browser) -> None:
+    """No error, no id twice, and no request that leaves the machine."""
+    ids = page.js("[...document.querySelectorAll('.c10 [id]')].map(e => e.id)")
+    assert len(set(ids)) == len(ids)
+    assert page.problems == []
+    assert {u.split(":")[0] for u in page.requests} <= {"file", "data", "about"}

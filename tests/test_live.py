@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from browser import READY, figures_page
+from browser import READY, figures_page, root
 from PIL import Image
 from torch import nn
 
@@ -208,10 +208,6 @@ def test_errors_come_before_anything_is_drawn(call):
 def page(shown, tmp_path_factory):
     """All figures in one page, the first of them twice."""
     yield from figures_page({**shown, "twice": shown["decoder"]}, tmp_path_factory.mktemp("page"))
-
-
-def root(name: str) -> str:
-    return f"document.querySelector('#{name} .c10')"
 
 
 def test_every_figure_starts_and_keeps_its_place(page, shown):

@@ -1,7 +1,6 @@
 """The live games: numbers in the page against torch, training in the page, speed, keys, and what is refused."""
 
 import base64
-import html as html_module
 import io
 import json
 import math
@@ -10,9 +9,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from browser import READY, figures_page
+from browser import READY, check_html, check_nothing_from_outside, click, figures_page, root
 from PIL import Image
-from test_live import blocks, root
+from test_live import blocks
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
@@ -71,11 +70,7 @@ def test_html_stands_alone_and_is_the_same_again(shown):
     again = figures()
     for name, figure in shown.items():
         assert figure.html == again[name].html
-        assert not re.search(r'https?:|@import|src="(?!data:)|url\(', figure.html), name
-        still = figure.html.split("<script>")[0]
-        assert html_module.escape(figure.alt) in still and len(figure.alt) > 40
-        assert not re.search(r"<(input|button|select|canvas)", still)
-        assert figure.kilobytes < 160
+        check_html(figure, 160)
 
 
 def test_sizes():
@@ -290,10 +285,6 @@ def test_the_same_start_gives_the_same_game_and_another_start_another(page):
     assert page.js(play) == other
 
 
-def click(page, name: str, label: str) -> None:
-    page.js(f"[...{root(name)}.querySelectorAll('button')].find(b => b.textContent === '{label}').click()")
-
-
 def rounds(page, name: str, n: int) -> dict:
     return page.js(
         f"(() => {{ const c = {root(name)}.ch10; for (let k = 0; k < {n}; k++) c.round();"
@@ -423,10 +414,7 @@ def test_names_for_who_cannot_see_and_nothing_from_outside(page):
         )
     assert page.js("[...document.querySelectorAll('.c10 canvas')].every(c => c.getAttribute('role') === 'img'"
                    " && c.getAttribute('aria-label').length > 10)")  # fmt: skip
-    ids = page.js("[...document.querySelectorAll('.c10 [id]')].map(e => e.id)")
-    assert len(set(ids)) == len(ids)
-    assert page.problems == []
-    assert {u.split(":")[0] for u in page.requests} <= {"file", "data", "about"}
+    check_nothing_from_outside(page)
 
 
 def test_nothing_plays_for_who_asks_for_less_motion(page):

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from browser import READY, figures_page
+from browser import READY, check_nothing_from_outside, click, figures_page, root
 from PIL import Image
-from test_live import blocks, decoder, root
+from test_live import blocks, decoder
 from torch import nn
 
 from chapter10 import live
@@ -97,10 +97,6 @@ def page(shown, tmp_path_factory):
 
 def state(page, name: str) -> dict:
     return page.js(f"frame().then(() => {root(name)}.ch10.state())")
-
-
-def click(page, name: str, label: str) -> None:
-    page.js(f"[...{root(name)}.querySelectorAll('button')].find(b => b.textContent === '{label}').click()")
 
 
 # ---- the HTML
@@ -466,10 +462,7 @@ def test_names_for_who_cannot_see_and_nothing_from_outside(page):
         "[...document.querySelectorAll('.c10 button')].every(b => b.textContent || b.getAttribute('aria-label'))"
     )
     assert page.js("[...document.querySelectorAll('.c10-fields')].every(b => b.getAttribute('aria-label'))")
-    ids = page.js("[...document.querySelectorAll('.c10 [id]')].map(e => e.id)")
-    assert len(set(ids)) == len(ids)
-    assert page.problems == []
-    assert {u.split(":")[0] for u in page.requests} <= {"file", "data", "about"}
+    check_nothing_from_outside(page)
 
 
 # ---- what cannot be shown
