@@ -4,15 +4,13 @@
 D numbers each, L latent dimensions.
 """
 
-from copy import deepcopy
-
 import torch
 from torch import Tensor, nn
 
 from chapter10.data import check_signed
 from chapter10.errors import InputError
-from chapter10.nets import check_sizes, last_module
-from chapter10.training import Averaged, adam
+from chapter10.nets import check_sizes, in_mode, last_module
+from chapter10.training import Averaged, adam, check_average
 
 
 class Adversarial(Averaged):
@@ -40,13 +38,11 @@ class Adversarial(Averaged):
         average: float,
         check_images: bool,
     ):
-        if not 0 <= average < 1:
-            raise InputError(f"average is {average}; give a decay from 0 to below 1, such as 0.999.")
+        check_average(average)
         self._check_scores(_scores_far_out(generator, opponent, self.role), opponent)
         self.generator, self._opponent = generator, opponent
-        self.average, self.averaged_steps = average, 0
         self.g_optimizer, self.d_optimizer = adam(generator, lr, betas), adam(opponent, lr, betas)
-        self.averaged = deepcopy(generator).eval().requires_grad_(False) if average else generator
+        self._start_average(generator, average)
         self._parameters = [*generator.parameters(), *opponent.parameters()]
         self._check = check_images and isinstance(last_module(generator), nn.Tanh)
         # Real and fake go through the opponent in one pass, which is faster. Not so if it normalises over the batch:
@@ -109,7 +105,7 @@ class Adversarial(Averaged):
     def _parts(self) -> dict:
         parts = {"generator": self.generator, self.role: self._opponent}
         parts |= {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
-        return parts | ({"averaged": self.averaged} if self.average else {})
+        return parts
 
 
 def has_batch_norm(module: nn.Module) -> bool:
@@ -134,9 +130,7 @@ def _scores_far_out(generator: nn.Module, opponent: nn.Module, role: str) -> Ten
         )
     if next(opponent.parameters(), None) is None:
         raise InputError(f"The {role} has no weights to train: give a network that has some.")
-    modes = [(module, module.training) for player in (generator, opponent) for module in player.modules()]
-    generator.eval(), opponent.eval()
-    try:
+    with in_mode(generator, opponent):
         first, source = next(generator.parameters()), torch.Generator().manual_seed(0)
         z = torch.randn(2, generator.latent_dim, generator=source, dtype=first.dtype)
         made = generator(z.to(first.device))
@@ -149,9 +143,6 @@ def _scores_far_out(generator: nn.Module, opponent: nn.Module, role: str) -> Ten
                 f"The generator makes data [B, {', '.join(map(str, made.shape[1:]))}], which the {role} does "
                 f"not take ({str(error).rstrip('.')}). Give both the same img_dim."
             ) from None
-    finally:
-        for module, training in modes:
-            module.training = training
     if scores.shape != (64, 1):
         what = "logit" if role == "discriminator" else "score"
         raise InputError(

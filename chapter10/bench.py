@@ -108,9 +108,7 @@ def _test_bits(images: data.Images) -> Tensor:
     return data.binarize(data.to_unit(images.test), torch.Generator().manual_seed(0))
 
 
-def quality(
-    images: data.Images, epochs: int, curve: Callable[[dict], None] | None = None
-) -> dict[str, float]:
+def quality(images: data.Images, epochs: int, curve: Callable[[dict], None] | None = None) -> dict[str, float]:
     """Test ELBO and the bound with 500 samples on 1,000 images after a training of so many epochs."""
     x = _test_bits(images)
     torch.manual_seed(0)
@@ -119,18 +117,10 @@ def quality(
     def watch(progress) -> None:
         if curve and (progress.epoch % 3 == 0 or progress.epoch == epochs):
             seconds = progress.history["seconds"][-1]
-            curve(
-                {
-                    "epoch": progress.epoch,
-                    "seconds": seconds,
-                    "elbo": metrics.mean_elbo(method.model, x).value,
-                }
-            )
+            curve({"epoch": progress.epoch, "seconds": seconds, "elbo": metrics.mean_elbo(method.model, x).value})
 
     batches = data.Batches(images.train, 128)
-    history = fit(
-        method, batches, epochs, schedules={"lr": warmup_cosine(*SCHEDULE)}, callbacks=[watch], progress=False
-    )
+    history = fit(method, batches, epochs, schedules={"lr": warmup_cosine(*SCHEDULE)}, callbacks=[watch], progress=False)
     return {
         f"elbo_{epochs}_epochs": metrics.mean_elbo(method.model, x).value,
         f"log_likelihood_{epochs}_epochs": metrics.iwae_bound(method.model, x[:1000], 500).mean().item(),
@@ -140,9 +130,7 @@ def quality(
 
 def start_up() -> dict[str, float]:
     """Seconds of `import chapter10` beyond torch's, and from nothing to the embedded digits with no network."""
-    importing = (
-        "import time, torch; t = time.perf_counter(); import chapter10; print(time.perf_counter() - t)"
-    )
+    importing = "import time, torch; t = time.perf_counter(); import chapter10; print(time.perf_counter() - t)"
     # A server that takes the call and never speaks: as slow as a lost network can be.
     offline = (
         "import time; t = time.perf_counter(); import pathlib, socket, tempfile, torch; from chapter10 import data;"
@@ -159,9 +147,7 @@ def start_up() -> dict[str, float]:
 
 def _printed(program: str) -> float:
     environment = {k: v for k, v in os.environ.items() if k != "CHAPTER10_DATA"}
-    out = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
+    out = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     return float(out.stdout.split()[-1])
 
 
@@ -193,10 +179,7 @@ def vae(root: str) -> dict[str, Any]:
         found |= quality(images, epochs)
     minute = max(10, int(60 / statistics.median(row["here_binary"] for row in found["rounds"])))
     found["minute_epochs"] = minute
-    found |= {
-        k.replace(f"_{minute}_epochs", "_minute"): v
-        for k, v in quality(images, minute, found["curve"].append).items()
-    }
+    found |= {k.replace(f"_{minute}_epochs", "_minute"): v for k, v in quality(images, minute, found["curve"].append).items()}
     for row in found["curve"]:
         print(f"a minute: epoch {row['epoch']}, {row['seconds']:.0f} s, test ELBO {row['elbo']:.2f}")
     found |= start_up() | notebooks()

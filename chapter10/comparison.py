@@ -31,7 +31,6 @@ STEPS = {"mnist": 600, "digits": 300}  # between two looks
 LR = {"VAE": 1e-3, "GAN": 2e-4}
 FACTORS = {"": 1.0, "× 3": 3.0, "÷ 3": 1 / 3}  # of the rate; the two others run for half the rounds,
 RATE_SEEDS = 3  # and for so many seeds: they would take half of the time
-SURE = 0.9  # confidence above which an image counts as taken for a digit
 SAMPLES = 5000  # images on each side, for the distance
 NEIGHBOURS = 2000  # for precision and its like, and pairs of z
 PRESENT = 0.01  # a class is there from that share on
@@ -60,7 +59,7 @@ class Ruler:
 
     def sure(self, images: Tensor) -> float:
         """Share of images that the classifier takes for a digit with confidence above 0.9."""
-        return (metrics.confidence(self.judge.classifier, images).probability > SURE).double().mean().item()
+        return metrics.sure_share(self.judge.classifier, images)
 
 
 def decoder_of(model: torch.nn.Module) -> Decoder:
@@ -281,11 +280,16 @@ def measures(model: torch.nn.Module, grey: Ruler, binary: Ruler, seed: int) -> d
         return found | (bound_spread(model, binary.real[:500]) if isinstance(model, VAE) else {})
 
 
+def ruler_for(name: str, images: data.Images) -> Ruler:
+    """Test images as grey levels, for what draws grey levels."""
+    return Ruler.of(recipes.judge(f"classifier-{name}"), data.to_unit(images.test))
+
+
 def rulers(name: str, images: data.Images) -> tuple[Ruler, Ruler]:
     """Test images as grey levels and as binary pixels, drawn once: what a GAN and what a VAE is trained to draw."""
-    judge, unit = recipes.judge(f"classifier-{name}"), data.to_unit(images.test)
-    binary = data.binarize(unit, torch.Generator().manual_seed(0))
-    return Ruler.of(judge, unit), Ruler.of(judge, binary)
+    grey = ruler_for(name, images)
+    binary = data.binarize(grey.real, torch.Generator().manual_seed(0))
+    return grey, Ruler.of(grey.judge, binary)
 
 
 def vae_or_gan(name: str, seed: int) -> list[dict[str, Any]]:

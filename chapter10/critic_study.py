@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from chapter10 import data, exact, recipes
-from chapter10.comparison import Ruler
+from chapter10 import data, exact
+from chapter10.comparison import Ruler, ruler_for
 from chapter10.errors import InputError
 from chapter10.gan import GANTraining, MixtureDiscriminator
-from chapter10.gan_study import Rounds
+from chapter10.gan_study import Rounds, short
 from chapter10.nets import ConvDiscriminator, ConvGenerator
-from chapter10.training import Progress, adam, fit
+from chapter10.training import Progress, adam, descend, fit
 from chapter10.wgan import WGANTraining, check_critic, clip_weights, critic_loss, gradient_penalty, spectral
 
 SUBJECTS = ("line", "mnist")
@@ -70,9 +70,7 @@ def train_critic(
             if lipschitz == "penalty":
                 order = torch.randperm(len(y))  # or each real point would always meet the same fake
                 loss = loss + PENALTY * gradient_penalty(critic, x, y[order])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, loss)
             if lipschitz == "clipping":
                 clip_weights(critic, LINE_CLIP)
             with torch.no_grad():
@@ -176,7 +174,7 @@ def train(
         row[f"{part}_correlation"] = rank_correlation(history[part], distances)
     if name == "WGAN, clipping":
         row["histogram"], row["at_bound"] = weight_histogram(method.critic, CLIP)
-    return method, {key: _short(value) for key, value in row.items()}
+    return method, {key: short(value) for key, value in row.items()}
 
 
 def critic(subject: str, seed: int) -> list[dict[str, Any]]:
@@ -184,12 +182,5 @@ def critic(subject: str, seed: int) -> list[dict[str, Any]]:
     if subject == "line":
         return line(seed)
     images = data.load(subject)
-    ruler = Ruler.of(recipes.judge(f"classifier-{subject}"), data.to_unit(images.test))
+    ruler = ruler_for(subject, images)
     return [train(images, ruler, name, seed)[1] for name in METHODS]
-
-
-def _short(value: Any) -> Any:
-    """Five digits that count."""
-    if isinstance(value, list):
-        return [_short(v) for v in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value

@@ -5,7 +5,6 @@ least-squares game: Mao et al. 2017; the pool of older translations: Shrivastava
 translators.py. B images, D_A and D_B numbers in a row of domain A and of B. Images are rows [B, D] in [−1, 1].
 """
 
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor, nn
 
 from chapter10.data import check_signed
 from chapter10.errors import InputError
-from chapter10.nets import last_module
-from chapter10.training import Averaged, adam, descend
+from chapter10.nets import in_mode, last_module
+from chapter10.training import Averaged, adam, check_average, descend
 from chapter10.translators import PatchDiscriminator, ResidualBlock, TranslationGenerator
 
 __all__ = [
@@ -164,8 +163,7 @@ class CycleGANTraining(Averaged):
                 raise InputError(
                     f"The weight {name} is {weight}; give a number from 0 up: below 0 the loss would reward errors."
                 )
-        if not 0 <= average < 1:
-            raise InputError(f"average is {average}; give a decay from 0 to below 1, such as 0.99.")
+        check_average(average)
         if cycle * identity and model.size_a != model.size_b:
             raise InputError(
                 f"The identity loss feeds images of a domain to the generator that makes them, but A has rows of "
@@ -173,12 +171,11 @@ class CycleGANTraining(Averaged):
             )
         _check_discriminators(model, d_a, d_b)
         self.model, self.d_a, self.d_b = model, d_a, d_b
-        self.cycle, self.identity, self.average = cycle, identity, average
+        self.cycle, self.identity = cycle, identity
         self.pools = None if pool is None else {"a": ImagePool(pool), "b": ImagePool(pool)}
         self.g_optimizer = adam(model, lr, betas)
         self.d_optimizer = adam(nn.ModuleList([d_a, d_b]), lr, betas)
-        self.averaged = deepcopy(model).eval().requires_grad_(False) if average else model
-        self.averaged_steps = 0
+        self._start_average(model, average)
         makers = model.b_to_a, model.a_to_b  # of A, of B
         self._images = [isinstance(last_module(net), nn.Tanh) for net in makers]
 
@@ -223,8 +220,7 @@ class CycleGANTraining(Averaged):
             loss = identity_loss(model.a_to_b, b) + identity_loss(model.b_to_a, a)
             total, parts["identity"] = total + self.cycle * self.identity * loss, loss.detach()
         descend(self.g_optimizer, total)  # through the discriminators, whose weights are not moved
-        if self.average:
-            self._average(model)
+        self._average(model)
         return made_a.detach(), made_b.detach(), parts
 
     def discriminator_step(self, a: Tensor, b: Tensor, made_a: Tensor, made_b: Tensor) -> dict[str, Tensor]:
@@ -241,7 +237,7 @@ class CycleGANTraining(Averaged):
         parts = {"model": self.model, "d_a": self.d_a, "d_b": self.d_b}
         parts |= {"g_optimizer": self.g_optimizer, "d_optimizer": self.d_optimizer}
         parts |= {f"pool_{name}": pool for name, pool in (self.pools or {}).items()}
-        return parts | ({"averaged": self.averaged} if self.average else {})
+        return parts
 
 
 def full_scale(channels_a: int = 3, channels_b: int = 3, size: int = 256) -> CycleGANTraining:
@@ -265,18 +261,14 @@ def _check_discriminators(model: CycleGAN, d_a: nn.Module, d_b: nn.Module) -> No
     """Raise InputError unless each takes rows of its domain. They are tried, in eval mode."""
     like = next(model.parameters())
     for name, net, size in (("d_a", d_a, model.size_a), ("d_b", d_b, model.size_b)):
-        modes = [(module, module.training) for module in net.modules()]
-        net.eval()
         try:
-            net(torch.zeros(2, size, dtype=like.dtype, device=like.device))
+            with in_mode(net):
+                net(torch.zeros(2, size, dtype=like.dtype, device=like.device))
         except (RuntimeError, InputError) as error:
             raise InputError(
                 f"{name} scores images of domain {name[-1].upper()}, rows of {size}, but does not take them "
                 f"({str(error).rstrip('.')}). Build it for that size and number of channels."
             ) from None
-        finally:
-            for module, training in modes:
-                module.training = training
         if isinstance(last_module(net), nn.Sigmoid):
             raise InputError(
                 f"{name} ends in a sigmoid, but least squares are taken of its scores: leave the sigmoid away."

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chapter10.errors import InputError
-from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init
+from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_mode
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "change_by_mates"]
 
@@ -189,18 +189,14 @@ def change_by_mates(net: nn.Module, x: Tensor, mates: Tensor, train: bool = True
         raise InputError(
             f"mates must be two or more sets of rows like those of x, [K, B', {x.shape[-1]}], found {list(mates.shape)}."
         )
-    modes = [(module, module.training) for module in net.modules()]
     kept = [buffer.clone() for buffer in net.buffers()]
     try:
-        net.train(train)
-        outputs = torch.stack(
-            [net(torch.cat([x, others]))[: len(x)].flatten(1) for others in mates]
-        )  # (K, B, ·)
+        with in_mode(net, train=train):
+            beside = [net(torch.cat([x, others]))[: len(x)].flatten(1) for others in mates]
     finally:
-        for module, training in modes:
-            module.training = training
         for buffer, before in zip(net.buffers(), kept):
             buffer.copy_(before)
+    outputs = torch.stack(beside)  # (K, B, ·)
     return (outputs[1:] - outputs[:1]).square().mean((0, 2)).sqrt()
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from chapter10 import data, metrics, recipes
-from chapter10.comparison import Ruler
+from chapter10 import data, metrics
+from chapter10.comparison import Ruler, ruler_for
 from chapter10.dcgan import DCGANDiscriminator, DCGANGenerator
 from chapter10.errors import InputError
 from chapter10.gan import GANTraining
@@ -98,10 +98,6 @@ def score(method: GANTraining, ruler: Ruler, seed: int = 0) -> dict[str, float]:
         "largest": classes.largest_share,
         "sure": ruler.sure(pictures),
     }
-
-
-def ruler_for(name: str, images: data.Images) -> Ruler:
-    return Ruler.of(recipes.judge(f"classifier-{name}"), data.to_unit(images.test))
 
 
 def noise_distance(ruler: Ruler) -> float:

@@ -41,7 +41,6 @@ from chapter10.training import fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining
 
 POINTS = 2000  # decoded for each rate
-SURE = 0.9  # confidence above which an image counts as taken for a digit
 
 
 def result_path(name: str) -> Path:
@@ -127,7 +126,7 @@ def latent_rates(model, classifier, codes: torch.Tensor, pairs: int, seed: int) 
     rates = {}
     for name, z in points.items():
         found = metrics.confidence(classifier, model.decode(z).sigmoid())
-        sure = found.probability > SURE
+        sure = found.probability > metrics.SURE
         rates[name] = sure.double().mean().item()
         rates[f"{name}_variety"] = metrics.variety(found.label[sure])
     return rates
@@ -181,7 +180,7 @@ def latent_space(name: str, seed: int) -> list[dict[str, Any]]:
             about = {"model": kind, "latent_dim": latent_dim, "seed": seed, "points": POINTS}
             spread = {"code_std": codes.std(0).mean().item(), **latent_coverage(z, seed)}
             rows.append(about | spread | latent_rates(model, classifier, codes, POINTS, seed))
-    real = (metrics.confidence(classifier, test).probability > SURE).double().mean().item()
+    real = metrics.sure_share(classifier, test)
     return [row | {"real_digits": real} for row in rows]
 
 

@@ -231,8 +231,7 @@ class GANTraining(Adversarial):
                 self.discriminator(self._noised(self.generator(z)))
             )  # not detached: G learns through D
             descend(self.g_optimizer, loss)
-        if self.average:
-            self._average(self.generator)
+        self._average(self.generator)
         return {"g_loss": loss.detach()}
 
     def _check_scores(self, scores: Tensor, opponent: nn.Module) -> None:

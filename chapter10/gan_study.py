@@ -128,7 +128,7 @@ def train_variant(name: str, seed: int, variant: str, rounds: int | None = None)
         )
 
     fit(method, Rounds(batches, STEPS), rounds, seed, callbacks=[look], progress=False)
-    row |= {key: [_short(entry[key]) for entry in looked] for key in looked[0]}
+    row |= {key: [short(entry[key]) for entry in looked] for key in looked[0]}
     return row | {"samples": pack(torch.stack(sheets[rounds > 1 :: 2]))}
 
 
@@ -152,6 +152,8 @@ def unpack(samples: str) -> Tensor:
     return sheet.view(image.height // 28, 28, image.width // 28, 28).permute(0, 2, 1, 3).float() / 255
 
 
-def _short(value: float) -> float:
-    """Five digits that count: more say nothing here."""
-    return value if isinstance(value, int) else float(f"{value:.5g}")
+def short(value: Any) -> Any:
+    """A number, or each of a list, with five digits that count: more say nothing here. All else as it is."""
+    if isinstance(value, list):
+        return [short(v) for v in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value

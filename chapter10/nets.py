@@ -1,6 +1,7 @@
 """The few networks that methods share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,19 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+@contextmanager
+def in_mode(*networks: nn.Module, train: bool = False) -> Iterator[None]:
+    """All of them in eval mode, or in train mode, for as long as it lasts; then each module is as it was."""
+    modes = [(module, module.training) for network in networks for module in network.modules()]
+    for network in networks:
+        network.train(train)
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def dcgan_init(module: nn.Module) -> None:

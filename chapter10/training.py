@@ -301,9 +301,17 @@ class Averaged:
     averaged: nn.Module
     averaged_steps: int
 
+    def _start_average(self, module: nn.Module, average: float) -> None:
+        """Begin to follow the module; without an average, `averaged` is the module itself."""
+        self.average, self.averaged_steps = average, 0
+        self.averaged = deepcopy(module).eval().requires_grad_(False) if average else module
+
     def _parts(self) -> dict[str, Any]:
-        """The networks and optimisers by name."""
+        """The networks and optimisers by name, but for `averaged`."""
         raise NotImplementedError
+
+    def _resumed(self) -> dict[str, Any]:
+        return self._parts() | ({"averaged": self.averaged} if self.average else {})
 
     @property
     def lr(self) -> float:
@@ -320,19 +328,30 @@ class Averaged:
         return [part for part in self._parts().values() if isinstance(part, torch.optim.Optimizer)]
 
     def _average(self, module: nn.Module) -> None:
-        """a ← a + (w − a)·(1 − β)/(1 − β^t): the exponential mean of w₁ … w_t with weights that add up to 1."""
+        """a ← a + (w − a)·(1 − β)/(1 − β^t): the exponential mean of w₁ … w_t with weights that add up to 1.
+
+        Without an average nothing is done.
+        """
+        if not self.average:
+            return
         self.averaged_steps += 1
         share = (1 - self.average) / (1 - self.average**self.averaged_steps)
         follow(self.averaged, module, share)
 
     def state_dict(self) -> dict[str, Any]:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state = {name: part.state_dict() for name, part in self._resumed().items()}
         return state | {"averaged_steps": self.averaged_steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
+        for name, part in self._resumed().items():
             part.load_state_dict(state[name])
         self.averaged_steps = state["averaged_steps"]
+
+
+def check_average(average: float) -> None:
+    """Raise InputError for a decay of a moving average that there can't be."""
+    if not 0 <= average < 1:
+        raise InputError(f"average is {average}; give a decay from 0 to below 1, such as 0.99.")
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

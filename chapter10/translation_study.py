@@ -19,11 +19,8 @@ from chapter10.errors import InputError
 from chapter10.gan_study import Rounds, pack
 from chapter10.training import fit, warmup_cosine
 
-STEPS, LONGER, COUNT = (
-    400,
-    800,
-    2000,
-)  # of training, and of one twice as long; test images to measure with, at most
+STEPS, LONGER = 400, 800  # of a training, and of one twice as long
+COUNT = 2000  # test images to measure with, at most
 SHOWN = 8  # test images kept from each training: outline, translation, back again, and the right answer
 
 

@@ -7,7 +7,6 @@ one place, `signed`.
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -17,8 +16,8 @@ from torch import Tensor, nn
 from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.gan import GENERATOR_LOSSES
-from chapter10.nets import ConvGenerator, Maps, Rows, check_sizes, dcgan_init, last_module
-from chapter10.training import Averaged, adam
+from chapter10.nets import ConvGenerator, Maps, Rows, check_sizes, dcgan_init, in_mode, last_module
+from chapter10.training import Averaged, adam, check_average
 from chapter10.vae import VAE, gaussian_kl
 
 
@@ -137,14 +136,13 @@ class VAEGANTraining(Averaged):
         for name, weight in (("gamma", gamma), ("beta", beta)):
             if not 0 <= weight < float("inf"):
                 raise InputError(f"{name} is {weight}; give a number from 0 up.")
-        if not 0 <= average < 1:
-            raise InputError(f"average is {average}; give a decay from 0 to below 1, such as 0.99.")
+        check_average(average)
         if generator not in GENERATOR_LOSSES:
             known = ", ".join(GENERATOR_LOSSES)
             raise InputError(f"The generator's loss {generator!r} is not known. Choose one of: {known}.")
         _check_discriminator(model, discriminator)
         self.model, self.discriminator = model, discriminator
-        self.gamma, self.beta, self.average = gamma, beta, average
+        self.gamma, self.beta = gamma, beta
         self.generator_loss: Callable[[Tensor], Tensor] = GENERATOR_LOSSES[generator][0]
         encoder = nn.ModuleList([model.encoder, model.fc_mu, model.fc_var])
         self.optimizers = {
@@ -152,8 +150,7 @@ class VAEGANTraining(Averaged):
             "decoder": adam(model.decoder, lr, betas),
             "discriminator": adam(discriminator, lr, betas),
         }
-        self.averaged = deepcopy(model).eval().requires_grad_(False) if average else model
-        self.averaged_steps = 0
+        self._start_average(model, average)
 
     def step(self, x: Tensor) -> dict[str, Tensor]:
         """One update of each network on images x [B, D] in [0, 1], all from one pass, as the paper's algorithm 1.
@@ -170,8 +167,7 @@ class VAEGANTraining(Averaged):
         self.send_gradients(losses)
         for optimizer in self.optimizers.values():
             optimizer.step()
-        if self.average:
-            self._average(self.model)
+        self._average(self.model)
         return losses.parts
 
     def losses(self, x: Tensor) -> VAEGANLosses:
@@ -213,7 +209,7 @@ class VAEGANTraining(Averaged):
     def _parts(self) -> dict:
         parts = {"model": self.model, "discriminator": self.discriminator}
         parts |= {f"{name}_optimizer": optimizer for name, optimizer in self.optimizers.items()}
-        return parts | ({"averaged": self.averaged} if self.average else {})
+        return parts
 
 
 @torch.no_grad()
@@ -225,15 +221,10 @@ def _check_discriminator(model: VAE, discriminator: nn.Module) -> None:
             f"{who} has no method features_and_logits(x), whose features VAE-GAN compares: "
             f"nets.ConvDiscriminator has one."
         )
-    modes = [(module, module.training) for module in discriminator.modules()]
-    discriminator.eval()
-    try:
+    with in_mode(discriminator):
         like = next(model.parameters())
         x = torch.zeros(3, model.input_dim, dtype=like.dtype, device=like.device)
         features, logits = discriminator.features_and_logits(x)
-    finally:
-        for module, training in modes:
-            module.training = training
     if features.ndim != 2 or len(features) != 3 or logits.shape != (3, 1):
         raise InputError(
             f"{who}.features_and_logits must give features [B, F] and logits [B, 1]; for 3 images it gives "

@@ -207,8 +207,7 @@ class WGANTraining(Adversarial):
         # not detached: G learns through the critic
         loss = critic_generator_loss(self.critic(self.generator(self.noise(batch_size))))
         descend(self.g_optimizer, loss)
-        if self.average:
-            self._average(self.generator)
+        self._average(self.generator)
         return {"g_loss": loss.detach()}
 
     def _check_scores(self, scores: Tensor, opponent: nn.Module) -> None:

@@ -3,11 +3,13 @@ disentanglement, use of a codebook, translations beside the right ones."""
 
 from chapter10.metrics.blur import Sharpness, sharpness, spatial_frequency
 from chapter10.metrics.classes import (
+    SURE,
     ClassHistogram,
     Confidence,
     accuracy,
     class_histogram,
     confidence,
+    sure_share,
     variety,
 )
 from chapter10.metrics.codes import Perplexity, perplexity
@@ -55,6 +57,7 @@ __all__ = [
     "PrecisionRecall",
     "Sharpness",
     "TranslationScores",
+    "SURE",
     "accuracy",
     "active_units",
     "class_agreement",
@@ -78,6 +81,7 @@ __all__ = [
     "precision_recall",
     "sharpness",
     "spatial_frequency",
+    "sure_share",
     "translation_scores",
     "variety",
 ]

@@ -10,6 +10,7 @@ from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.nets import in_chunks
 
+SURE = 0.9  # confidence above which an image counts as taken for a digit
 PER_CLASS = 10  # labels, at least: of equal classes a given one is then missing in 1 of 20,000 cases
 
 
@@ -26,6 +27,11 @@ def confidence(classifier: nn.Module, images: Tensor) -> Confidence:
     classifier.eval()
     probability, label = in_chunks(classifier, images).softmax(1).max(1)
     return Confidence(probability, label)
+
+
+def sure_share(classifier: nn.Module, images: Tensor) -> float:
+    """Share of images [N, D] in [0, 1] that the classifier takes for a digit with confidence above `SURE`."""
+    return (confidence(classifier, images).probability > SURE).double().mean().item()
 
 
 def accuracy(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:
