@@ -91,8 +91,8 @@ def _collected(module: nn.Module) -> list[MapLayer]:
     """The layers in their order; the last one's activation is still "linear" where none follows it."""
     from torch import nn
 
-    from chapter10.cyclegan import ResidualBlock
     from chapter10.nets import Maps, Rows
+    from chapter10.translators import ResidualBlock
 
     names = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid"}
     passed = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.Flatten, Maps, Rows)
