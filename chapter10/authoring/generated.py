@@ -98,8 +98,10 @@ def links_line(name: str, address: str) -> str:
 
 
 def fill(text: str, name: str, root: Path = ROOT) -> str:
-    """A notebook's text with everything in it that is generated: links, the Colab cell, the measured time."""
+    """A notebook's text with everything in it that is generated: links, the Colab cell, the measured time, the exercises."""
     import nbformat
+
+    from chapter10.exercises import cells as exercises
 
     notebook, address = parse(text), repository(root)
     cells = notebook.cells
@@ -125,6 +127,7 @@ def fill(text: str, name: str, root: Path = ROOT) -> str:
         hidden = {"tags": ["colab"], "jupyter": {"source_hidden": True}}  # leaves the first screen to the question
         cell = nbformat.v4.new_code_cell(colab_source(address), metadata=hidden)
         cells.insert(next((i for i, c in enumerate(cells) if c.cell_type == "code"), len(cells)), cell)
+    notebook.cells = exercises.fill(cells)
     return unparse(notebook)
 
 

@@ -1,0 +1,86 @@
+"""How hints, solutions and progress show themselves: as a box or a table in a notebook, as text elsewhere."""
+
+import html
+from dataclasses import dataclass
+
+from chapter10.exercises.record import Standing
+from chapter10.exercises.task import Task
+
+BOX = (
+    "border-left:6px solid #3b5b92;background:#f6f7f8;color:#1b1f23;padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45"
+)
+
+
+def _notes(note: str) -> str:
+    return f'<div style="margin-top:4px">{html.escape(note)}</div>' if note else ""
+
+
+@dataclass(frozen=True)
+class Hint:
+    task: Task
+    number: int
+    note: str = ""
+
+    @property
+    def head(self) -> str:
+        return f"Hint {self.number} of {len(self.task.hints)}"
+
+    def __repr__(self) -> str:
+        return f"{self.head}: {self.task.hints[self.number - 1]} {self.note}".rstrip()
+
+    def _repr_html_(self) -> str:
+        words = html.escape(self.task.hints[self.number - 1])
+        return f'<div role="note" style="{BOX}"><strong style="color:#3b5b92">{self.head}.</strong> {words}{_notes(self.note)}</div>'
+
+
+@dataclass(frozen=True)
+class Solution:
+    task: Task
+    note: str = ""
+
+    def __repr__(self) -> str:
+        return "\n".join(part for part in (self.task.solution.strip(), self.task.why, self.note) if part)
+
+    def _repr_html_(self) -> str:
+        code = html.escape(self.task.solution.strip())
+        return (
+            f'<div role="note" style="{BOX}"><strong style="color:#3b5b92">A solution of {self.task.name}.</strong>'
+            f'<pre style="background:none;color:inherit;margin:6px 0;overflow-x:auto">{code}</pre>'
+            f"{html.escape(self.task.why)}{_notes(self.note)}</div>"
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    tasks: list[Task]
+    standings: dict[str, Standing]
+
+    @property
+    def solved(self) -> int:
+        return sum(self._of(task).solved for task in self.tasks)
+
+    def _of(self, task: Task) -> Standing:
+        return self.standings.get(task.name, Standing())
+
+    def _rows(self) -> list[tuple[str, str, str, str, str]]:
+        rows = []
+        for task in self.tasks:
+            standing = self._of(task)
+            rows.append((task.name, task.title, f"{task.minutes} min", standing.word, f"{standing.tries} / {standing.hints}"))
+        return rows
+
+    def __repr__(self) -> str:
+        lines = [f"{self.solved} of {len(self.tasks)} solved."]
+        lines += [f"{name:<20} {title:<40} {minutes:>7}  {word:<26} {tries}" for name, title, minutes, word, tries in self._rows()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        heads = ("Task", "", "Time", "State", "Tries / hints")
+        head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in heads)
+        body = "".join(
+            "<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in row) + "</tr>" for row in self._rows()
+        )
+        return (
+            f'<table style="font-size:inherit"><caption style="text-align:left">{self.solved} of {len(self.tasks)} '
+            f"exercises solved</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        )
