@@ -37,11 +37,10 @@ def test_every_game_makes_as_many_steps_at_the_same_rate_with_as_many_points(mon
 
     monkeypatch.setattr(coverage, "fit", spy)
     assert coverage.coverage("grid", 0) == []  # no look, no row
-    assert len(seen) == 4
-    assert coverage.coverage("grid", coverage.CLIPPING_SEEDS) == []
-    assert len(seen) == 7  # without clipping
+    assert coverage.coverage("grid", 4) == []
+    assert len(seen) == 8  # all games for every seed
     batch = coverage.BATCH
-    for i, critic_steps in enumerate((1, 1, 2, 2)):
+    for i, critic_steps in enumerate((1, 1, 2, 2) * 2):
         assert seen[i] == (coverage.STEPS["grid"], pytest.approx([2e-3, 1e-3, 0]), batch * critic_steps, 25)
 
 
