@@ -15,7 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chapter10.authoring.generated import CONTENTS, SECONDS, fill, measured, readme, repository
+from chapter10.authoring.generated import (
+    CONTENTS,
+    SECONDS,
+    fill,
+    measured,
+    readme,
+    repository,
+    teachers,
+    teachers_path,
+)
 from chapter10.authoring.outputs import amiss
 from chapter10.authoring.running import run, sync
 from chapter10.authoring.texts import ROOT, names, notebook_path, parse, text_path, write
@@ -46,6 +55,10 @@ def problems(root: Path = ROOT) -> list[str]:
     if readme(root) != (root / "README.md").read_text("utf-8"):
         found.append(
             "README.md: badges, clone line or table are not as generated: python -m chapter10 author links"
+        )
+    if teachers_path(root).is_file() and teachers(root) != teachers_path(root).read_text("utf-8"):
+        found.append(
+            "notebooks/for_teachers.md: links to a hub are not as generated: python -m chapter10 author links"
         )
     return found
 
@@ -108,7 +121,7 @@ def _sync_command(args: argparse.Namespace) -> int:
             for c in notebook.cells
         )
         print(f"{name}: in step" + (f"; {stale} code cells wait for `author run {name}`" if stale else ""))
-    write(ROOT / "README.md", readme())
+    _write_pages()
     return 0
 
 
@@ -127,7 +140,7 @@ def _run_command(args: argparse.Namespace) -> int:
             f"{name}: {row['code_cells']} code cells, {row['seconds']:.1f} s{peak}, a file of {size:.2f} MB",
             flush=True,
         )
-    write(ROOT / "README.md", readme())
+    _write_pages()
     return 1 if failed else 0
 
 
@@ -137,10 +150,16 @@ def _check_command(args: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _write_pages() -> None:
+    """The pages that follow from the list of notebooks and the repository's address."""
+    write(ROOT / "README.md", readme())
+    write(teachers_path(), teachers())
+
+
 def _links_command(args: argparse.Namespace) -> int:
     for name in names():
         sync(name)
-    write(ROOT / "README.md", readme())
+    _write_pages()
     print(f"links lead to {repository()}")
     return 0
 

@@ -1,4 +1,4 @@
-"""What nobody types: links and measured times in notebooks, the Colab cell, badges and table in the README."""
+"""What nobody types: links and times in notebooks, the Colab cell, badges and table in the README, the links to a hub."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from chapter10.authoring.texts import ROOT, notebook_path, parse, unparse
 from chapter10.errors import InputError
@@ -46,6 +47,7 @@ CONTENTS = {
 
 LINKS = re.compile(r"^\[Open in Colab\]\(.*$", re.M)
 SECONDS = re.compile(r"\babout (?:N|\d+) s\b")
+HUB = "https://HUB"  # a school's own address, which no one here knows
 
 
 def repository(root: Path = ROOT) -> str:
@@ -144,11 +146,35 @@ def readme(root: Path = ROOT) -> str:
         "clone": f"```\ngit clone {address} && cd {place.split('/')[1]}\n```",
         "table": _table(root),
     }
+    return _with_blocks(text, blocks, "README.md")
+
+
+def teachers_path(root: Path = ROOT) -> Path:
+    return root / "notebooks" / "for_teachers.md"
+
+
+def teachers(root: Path = ROOT) -> str:
+    """The teachers' page with its generated block written anew: a link for a JupyterHub to each notebook.
+
+    The links are nbgitpuller's: its parameters are encoded, and `urlpath` begins with the folder that the
+    repository is copied into, its own name (https://nbgitpuller.readthedocs.io, "Options in an nbgitpuller URL").
+    """
+    address = repository(root)
+    folder, lines = address.rsplit("/", 1)[1], []
+    for name in (name for name in CONTENTS if notebook_path(name, root).is_file()):
+        place = quote(f"lab/tree/{folder}/notebooks/{name}.ipynb", safe="")
+        lines.append(f"{HUB}/hub/user-redirect/git-pull?repo={quote(address, safe='')}&branch=main&urlpath={place}")
+    block = "\n".join(["```", *lines, "```"])
+    return _with_blocks(teachers_path(root).read_text("utf-8"), {"hub": block}, "notebooks/for_teachers.md")
+
+
+def _with_blocks(text: str, blocks: dict[str, str], where: str) -> str:
+    """`text` with what stands between <!-- key --> and <!-- /key --> replaced. Raises InputError without a marker."""
     for key, content in blocks.items():
         pattern = re.compile(rf"(<!-- {key} -->\n).*?(\n?<!-- /{key} -->)", re.S)
         if not pattern.search(text):
             raise InputError(
-                f"README.md has no block between <!-- {key} --> and <!-- /{key} -->. Put the two markers back."
+                f"{where} has no block between <!-- {key} --> and <!-- /{key} -->. Put the two markers back."
             )
         text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2].lstrip()}", text)
     return text

@@ -1,0 +1,265 @@
+"""The teachers' page keeps step with the notebooks: its plans, the parts that it names, the numbers that it quotes."""
+
+import html
+import json
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from chapter10 import authoring
+from chapter10.authoring import generated
+from chapter10.environment import SCALES
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = generated.teachers_path().parent
+PAGE = generated.teachers_path().read_text("utf-8")
+NAMES = list(generated.CONTENTS)
+BET = re.compile(r"\*\*(?:Predict|Bet|Before you go on)\b")
+PLACES = re.compile(r"\b[Pp]arts? (\d+(?:\.\d+)?(?:(?:,| and| to) \d+(?:\.\d+)?)*)")
+# What a sentence points at is no quotation: parts, exercises, notebooks, sections of the chapter.
+POINTERS = re.compile(
+    r"\b(?:parts?|exercises?|notebooks?|sections?) \d+(?:\.\d+)*(?:(?:,| and| to) \d+(?:\.\d+)*)*", re.I
+)
+NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:[ \u202f]?%)?")
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers in a text, each in one way of writing: 1,000 as 1000, 84 % as 84%."""
+    return {re.sub(r"[, \u202f]", "", found) for found in NUMBER.findall(text)}
+
+
+def places(text: str) -> list[str]:
+    """Parts that a text names: "parts 2 and 7.1" are 2 and 7.1."""
+    return [place for found in PLACES.findall(text) for place in re.findall(r"\d+(?:\.\d+)?", found)]
+
+
+def page_sections(page: str) -> dict[str, tuple[str, str]]:
+    """Name of a notebook -> the title and the text of its section of the page."""
+    found = re.split(r"(?m)^## (\d\d · .+)$", page)
+    sections = dict(zip(found[1::2], found[2::2]))
+    names = {name[:2]: name for name in NAMES}
+    return {names[title[:2]]: (title, re.split(r"(?m)^## ", text)[0]) for title, text in sections.items()}
+
+
+def shown(output: dict) -> str:
+    """What a reader sees of a cell's output: its text, and the words of its pictures; not a live figure's numbers."""
+    data, said = output.get("data", {}), ["".join(output.get("text", ""))]
+    said += ["".join(data.get(kind, "")) for kind in ("text/markdown", "text/plain")]
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", "".join(data.get("text/html", "")), flags=re.S)
+    said += [html.unescape(re.sub(r"<[^>]+>", " ", page))]
+    said += [html.unescape(alt) for alt in re.findall(r'alt="([^"]*)"', page)]
+    said += [kind.get("alt", "") for kind in output.get("metadata", {}).values() if isinstance(kind, dict)]
+    return "\n".join(said)
+
+
+@cache
+def parts_of(name: str) -> dict[str, str]:
+    """Part -> its text and outputs, in a notebook; 3 holds 3.1 as well. Before them "opening", after them "end"."""
+    notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
+    parts, here = {"opening": ""}, ["opening"]
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            lines = [shown(output) for output in cell["outputs"]]
+        else:
+            lines = "".join(cell["source"]).split("\n")
+        for line in lines:
+            heading = (
+                re.match(r"(##+) (?:(\d+(?:\.\d+)?)\.? )?", line) if cell["cell_type"] == "markdown" else None
+            )
+            if heading and heading[2]:
+                here = [heading[2].split(".")[0], heading[2]] if "." in heading[2] else [heading[2]]
+            elif heading and heading[1] == "##" and here != ["opening"]:
+                here = ["end"]
+            for part in here:
+                parts[part] = parts.get(part, "") + line + "\n"
+    return parts
+
+
+def top_parts(name: str) -> dict[str, str]:
+    return {part: text for part, text in parts_of(name).items() if "." not in part}
+
+
+@cache
+def exercises_of(name: str) -> set[str]:
+    text = (ROOT / "notebooks" / "text" / f"{name}.md").read_text("utf-8")
+    return set(re.findall(r"(?mi)^#+ .*\bexercise (\d+)", text)) | set(re.findall(r"(?m)^\*\*(\d+)\. ", text))
+
+
+def plan_of(text: str) -> list[list[str]]:
+    """The rows of a section's plan: minutes, what happens, where, how."""
+    table = re.search(
+        r"(?m)^\| minutes \| what happens \| where \| how \|\n\|[-:| ]+\|\n((?:\|.*\|\n)+)", text
+    )
+    assert table, "no plan"
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table[1].splitlines()]
+
+
+def without_plan(text: str) -> str:
+    return re.sub(r"(?m)^\|.*\n", "", text)
+
+
+def answers_of(text: str) -> list[tuple[str, str]]:
+    """(opening or the part, the answer) for each bet that a section answers."""
+    after = text.split("**Answers to the bets**")[1]
+    return re.findall(r"(?m)^- (?:part )?(opening|\d+(?:\.\d+)?): (.+)$", after)
+
+
+def strangers(name: str, text: str) -> list[str]:
+    """Numbers in a section that are not where it says: in the parts that the line names, or else in the notebook."""
+    parts, found = parts_of(name), []
+    whole = numbers("\n".join(top_parts(name).values()))
+    for line in without_plan(text).splitlines():
+        named = places(line) + ["opening"] * line.startswith("- opening:")
+        known = numbers("\n".join(parts[place] for place in named)) if places(line) else whole
+        found += [f"{number} in: {line}" for number in numbers(POINTERS.sub("", line)) - known]
+    return found
+
+
+def test_each_notebook_has_a_section_under_its_own_title_in_order():
+    sections = page_sections(PAGE)
+    assert list(sections) == NAMES
+    for name, (title, text) in sections.items():
+        first = (ROOT / "notebooks" / "text" / f"{name}.md").read_text("utf-8")
+        assert re.search(r"(?m)^# (.+)$", first)[1] == title
+        of_chapter = re.match(rf"\s*\[{name}\]\({name}\.ipynb\), sections? (.+?)\. ", text)
+        assert of_chapter and re.findall(r"\d[\d.]*\d", of_chapter[1]) == re.findall(
+            r"\d[\d.]*\d", generated.CONTENTS[name][0]
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plan_fills_45_minutes_and_leads_to_what_is_there(name):
+    rows = plan_of(page_sections(PAGE)[name][1])
+    assert sum(int(minutes) for minutes, *_ in rows) == 45 and all(int(minutes) > 0 for minutes, *_ in rows)
+    assert {how for *_, how in rows} <= {"run", "show", "talk"} and "run" in {how for *_, how in rows}
+    there = {"opening", *(f"part {part}" for part in parts_of(name) if part[0].isdigit())}
+    there |= {f"exercise {number}" for number in exercises_of(name)}
+    assert {place for *_, where, _ in rows for place in where.split(", ")} <= there
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parts_and_exercises_that_a_section_names_are_there(name):
+    text = page_sections(PAGE)[name][1]
+    assert set(places(text)) <= set(parts_of(name))
+    named = re.findall(r"\b[Ee]xercises? (\d+)(?: and (\d+))?", text)
+    assert {number for pair in named for number in pair if number} <= exercises_of(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_section_has_what_a_lesson_needs(name):
+    text = page_sections(PAGE)[name][1]
+    for heading, least, most in [
+        ("**Afterwards a student can**", 2, 4),
+        ("**What students get wrong**", 4, 9),
+        ("**Ask aloud**", 3, 5),
+    ]:
+        listed = re.search(rf"{re.escape(heading)}\n\n((?:- .+\n)+)", text)
+        assert listed and least <= len(listed[1].splitlines()) <= most, heading
+        if heading == "**Ask aloud**":
+            assert all(re.fullmatch(r"- .+\? \*.+\*", line) for line in listed[1].splitlines())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_bet_of_a_notebook_is_answered_in_its_part(name):
+    given = [place.split(".")[0] for place, _ in answers_of(page_sections(PAGE)[name][1])]
+    asked = {part: len(BET.findall(text)) for part, text in top_parts(name).items() if part != "end"}
+    missing = {
+        part: count for part, count in asked.items() if part != "opening" and given.count(part) < count
+    }
+    assert not missing and "opening" in given
+    assert set(given) <= set(asked)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_that_are_quoted_stand_in_the_notebook(name):
+    assert strangers(name, page_sections(PAGE)[name][1]) == []
+
+
+def test_a_number_from_elsewhere_a_wrong_part_and_a_lost_bet_would_be_found():
+    name = "01_autoencoder_or_vae"
+    text = page_sections(PAGE)[name][1]
+    assert "0.77 against 0.68" in text
+    assert strangers(name, text.replace("0.77", "0.78"))
+    moved = text.replace(
+        "- part 3: the autoencoder has the higher rate", "- part 1: the autoencoder has the higher rate"
+    )
+    assert moved != text and strangers(name, moved)
+    assert numbers("1,000 of 84 % or 84%, not L2, and −0.5") == {"1000", "84%", "0.5"}
+    assert places("Parts 4 and 6.1, and part 7") == ["4", "6.1", "7"]
+    notebook = {"data": {"text/html": '<p>12</p><script>var a = 34;</script><img alt="56">'}}
+    assert numbers(shown(notebook)) == {"12", "56"}  # not the numbers that a live figure carries
+
+
+def test_links_lead_to_files():
+    targets = re.findall(r"\]\(([^)]+)\)", PAGE)
+    local = [target for target in targets if "://" not in target]
+    assert local and [target for target in local if not (FOLDER / target).is_file()] == []
+
+
+def test_courses_have_as_many_lessons_as_they_say_and_name_what_is_there():
+    numbers_said = {"Four": 4, "Six": 6, "Twelve": 12}
+    short = {name[:2]: name for name in NAMES}
+    courses = re.findall(r"(?m)^\*\*(\w+) lessons\*\*.*\n\n\| lesson .*\n\|[-:| ]+\|\n((?:\|.*\|\n)+)", PAGE)
+    assert [word for word, _ in courses] == list(numbers_said)
+    for word, table in courses:
+        rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+        assert [int(lesson) for lesson, *_ in rows] == list(range(1, numbers_said[word] + 1))
+        chosen = [re.fullmatch(r"\[(\w+)\]\(\1\.ipynb\)", notebook)[1] for _, notebook, _ in rows]
+        assert chosen == sorted(set(chosen)) and set(chosen) <= set(NAMES)
+        for name, also in zip(chosen, (also for *_, also in rows)):
+            others = re.findall(r"\b(\d\d)\b", also)
+            assert all(number in short for number in others), also
+            where = short[others[0]] if others else name
+            assert set(places(also)) <= set(parts_of(where)), also
+        also = " ".join(row[2] for row in rows)
+        assert word != "Twelve" or set(NAMES) <= {*chosen, *(short[n] for n in re.findall(r"\b\d\d\b", also))}
+
+
+def test_the_budget_and_the_scales_are_those_of_the_project():
+    assert f"less than {authoring.MAX_SECONDS} s and {authoring.MAX_MEGABYTES / 1000:g} GB" in PAGE
+    named = set(re.findall(r"CHAPTER10_SCALE=(\w+)", PAGE)) | {"quick"}
+    assert named == {"smoke", "quick"} and named <= set(SCALES)
+    used = "\n".join(path.read_text("utf-8") for path in (ROOT / "chapter10").glob("*.py"))
+    assert all(f'"{variable}"' in used for variable in re.findall(r"\bCHAPTER10_[A-Z]+\b", PAGE))
+
+
+def hub_links(page: str) -> list[str]:
+    return re.findall(r"(?m)^https://HUB/.+$", page)
+
+
+def test_links_to_a_hub_copy_this_repository_and_open_a_notebook():
+    folder, opened = generated.repository().rsplit("/", 1)[1], []
+    for link in hub_links(PAGE):
+        found = urlsplit(link)
+        assert found.path == "/hub/user-redirect/git-pull"
+        query = parse_qs(found.query, strict_parsing=True)
+        assert query["repo"] == [generated.repository()] and query["branch"] == ["main"]
+        opened += [re.fullmatch(rf"lab/tree/{folder}/(notebooks/\w+\.ipynb)", query["urlpath"][0])[1]]
+    assert opened == [f"notebooks/{name}.ipynb" for name in NAMES]
+    assert all((ROOT / path).is_file() for path in opened)
+
+
+def test_a_new_address_reaches_the_links_to_a_hub(tmp_path):
+    for name in ["README.md", "pyproject.toml", "notebooks/for_teachers.md", f"notebooks/{NAMES[0]}.ipynb"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    pyproject = tmp_path / "pyproject.toml"
+    new = pyproject.read_text("utf-8").replace(generated.repository(), "https://github.com/someone/elsewhere")
+    pyproject.write_text(new, "utf-8")
+    stale = "links to a hub are not as generated"
+    assert any(stale in problem for problem in authoring.problems(tmp_path))
+    generated.teachers_path(tmp_path).write_text(generated.teachers(tmp_path), "utf-8")
+    assert not any(stale in problem for problem in authoring.problems(tmp_path))
+    [link] = hub_links(generated.teachers_path(tmp_path).read_text("utf-8"))
+    query = parse_qs(urlsplit(link).query)
+    assert query["repo"] == ["https://github.com/someone/elsewhere"]
+    assert query["urlpath"] == [f"lab/tree/elsewhere/notebooks/{NAMES[0]}.ipynb"]
+
+
+def test_the_readme_sends_teachers_here():
+    chapter = (ROOT / "README.md").read_text("utf-8").split("## For teachers")[1].split("\n## ")[0]
+    assert "(notebooks/for_teachers.md)" in chapter
