@@ -46,6 +46,8 @@ def path() -> Path:
     """The record's file: what CHAPTER10_PROGRESS names, else one in the reader's data folder."""
     import platformdirs
 
+    if os.environ.get("NBGRADER_EXECUTION") == "autograde":
+        return Path(os.devnull)  # these are students' checks, run by their teacher
     named = os.environ.get(VARIABLE)
     return Path(named) if named else platformdirs.user_data_path("chapter10") / "progress.jsonl"
 
