@@ -105,10 +105,11 @@ def test_the_package_imports_only_what_requirements_bring():
 
 @pytest.mark.parametrize("suffix", ["", "-windows"])
 def test_the_readme_has_two_lines_and_each_is_one_line(suffix):
-    for purpose, end in [("read", "notebooks/00_start_here.ipynb"), ("test", "pytest")]:
+    for purpose, installed, end in [("read", ".", "notebooks/00_start_here.ipynb"), ("test", '".[test]"', "pytest")]:
         line = readme_block(purpose + suffix)
         assert "\n" not in line
-        assert " -m venv .venv" in line and "pip install -e ." in line and line.endswith(end)
+        assert " -m venv .venv" in line and line.endswith(end)
+        assert re.search(rf"pip install -e {re.escape(installed)}( &&|;) ", line)
 
 
 def test_the_readme_links_to_files_that_are_there():
