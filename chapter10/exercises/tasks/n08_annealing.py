@@ -34,16 +34,16 @@ def observe(look, source, my_beta):
     # Steps and pieces whose quotients a float holds exactly: where a piece begins must not hang on rounding.
     for steps, cycles, share in ((64, 4, 0.25), (32, 1, 0.75)):
         of = f"{cycles} piece{'s' * (cycles > 1)} in {steps} updates, share {share:g}"
-        look.tensor(f"β at the first update ({of})", look.call(my_beta, 0, steps, cycles, share), shape=())
+        look.tensor(f"the β at the first update ({of})", look.call(my_beta, 0, steps, cycles, share), shape=())
         betas = []
         for step in range(steps):
             value = look.call(my_beta, step, steps, cycles, share)
             if value is None:
-                look.tensor(f"β at update {step} ({of})", None)
+                look.tensor(f"the highest β ({of})", None)
             betas.append(float(value))
         look.tensor(f"the highest β ({of})", max(betas))
-        look.tensor(f"β at the last update ({of})", betas[-1])
-        look.tensor(f"β at each update ({of})", betas)
+        look.tensor(f"the β at the last update ({of})", betas[-1])
+        look.tensor(f"the β at each update ({of})", betas)
 
 
 def wrong(line: str) -> str:

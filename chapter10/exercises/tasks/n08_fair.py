@@ -66,11 +66,13 @@ def observe(look, source, fair):
         return look.call(fair, models[of], told, x)
 
     for beta in BETAS:
-        found = look.number(f"the number of the model of β = {beta:g}", score(beta, beta), within=1.5, judged=False)
+        found = score(beta, beta)
+        look.tensor(f"your rule's answer for the model of β = {beta:g}", found, shape=(), atol=1e9)  # one number; which, see below
+        look.number(f"what it says of the model of β = {beta:g}", found, within=1.5, judged=False)
         low, high = bounds[beta]
         # The margins are five times the spread of an ELBO by one sample of z, and what more than 200 samples may find.
-        look.at_most(f"what your rule says of the model of β = {beta:g}, to be below log p(x)", found, round(high + 1.5, 1))
-        look.at_least(f"what your rule says of the model of β = {beta:g}, to be no worse than the ELBO", found, round(low - 4, 1))
+        look.at_most(f"what your rule says of the model of β = {beta:g}, to be below log p(x)", float(found), round(high + 1.5, 1))
+        look.at_least(f"what your rule says of the model of β = {beta:g}, to be no worse than the ELBO", float(found), round(low - 4, 1))
     same = abs(float(score(1, 1)) - float(score(1, 4))) < 0.5
     look.fact("one and the same model has one score, whatever β its training is said to have had", same)
 
