@@ -64,8 +64,8 @@ TASK = Task(
     section="10.2.3",
     minutes=10,
     statement="A coupling layer (Dinh, Sohl-Dickstein and Bengio 2017) leaves x₁ as it is and stretches and shifts x₂ by "
-    "what a network makes of x₁: z₁ = x₁, z₂ = x₂·eˢ + t. Given the points `x` [B, 2] and the network's `s` and `t` [B] for them, write log p(x) [B], "
-    "in nats, if z ~ N(0, I).",
+    "what a network makes of x₁: z₁ = x₁, z₂ = x₂·eˢ + t. Given the points `x` [B, 2] and the network's `s` and `t` [B] "
+    "for them, write log p(x) [B], in nats, if z ~ N(0, I).",
     answers=("my_log_prob",),
     stub=STUB,
     hints=(
