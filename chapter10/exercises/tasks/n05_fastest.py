@@ -54,7 +54,8 @@ TASK = Task(
         Mistake("the eigenvalue of the flow", pair("1.0", "-0.5"),
                 "The γ is right. That is the eigenvalue λ of the flow. One round multiplies by 1 + h·λ."),
         Mistake("λ without the half", pair("1.0", "0.5"),
-                "The γ is right. Your factor would come from λ = −γ, or is λ itself without its sign. It is −γ/2, and a round multiplies by 1 + h·λ."),
+                "The γ is right. Your factor would come from λ = −γ, or is λ itself without its sign. It is −γ/2, and a round multiplies "
+                "by 1 + h·λ."),
         Mistake("by how much less", pair("1.0", "0.25"),
                 "The γ is right. That is the part by which the radius shrinks. The factor is what remains of it."),
         Mistake("the modulus squared", pair("1.0", "0.75**2"),

@@ -44,7 +44,8 @@ TASK = Task(
     ),
     mistakes=(  # bugs.md 17
         Mistake("the floor without the second sigmoid", value("0.0"),
-                "That is the floor of a D without the second sigmoid. A sigmoid's output lies between 0 and 1, and is now taken for a logit."),
+                "That is the floor of a D without the second sigmoid. A sigmoid's output lies between 0 and 1, and is now taken for a "
+                "logit."),
         Mistake("one half for all", value("2 * math.log(2)"),
                 "That is D = ½ for all. This D can do better, but not by much."),
         Mistake("fakes at −1", value("2 * math.log1p(math.exp(-1))"),

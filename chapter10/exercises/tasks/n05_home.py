@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 
 from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
@@ -92,7 +91,8 @@ TASK = Task(
     title="bring the game home",
     section="10.3.2",
     minutes=20,
-    statement="The Dirac-GAN with both players in turn, h = 0.2, and −log D creeps home for thousands of rounds. Add to D's loss, so that the "
+    statement="The Dirac-GAN with both players in turn, h = 0.2, and −log D creeps home for thousands of rounds. Add to D's loss, so "
+            "that the "
     "game ends within 0.02 of (0, 0) after 100 rounds, from each of three starts: (1, 1), (−0.5, 1.2), (1.5, −0.3). What you "
     "add must leave the game as it is where D knows nothing: at ψ = 0 the slope of your loss in ψ stays θ/2. The check takes the "
     "gradients of your loss by autograd and plays. Write it without `exact.DiracGAN`; section 8 has two ways, and the strength is "
@@ -112,21 +112,26 @@ TASK = Task(
     ways=(BY_AUTOGRAD, INSTANCE_NOISE, NOISE_DRAWN),
     mistakes=(
         Mistake("too weak", adds("0.3 / 2 * psi**2"),
-                "Your addition pulls in the right direction, and too little: after 100 rounds it still goes round, at a radius of {found}."),
+                "Your addition pulls in the right direction, and too little: after 100 rounds it still goes round, at a radius of "
+                "{found}."),
         Mistake("too strong", adds("3 / 2 * psi**2"),
-                "The damping is too strong: D hardly reacts, and G creeps home from one side with nobody to learn from. Radius after 100 rounds: {found}."),
+                "The damping is too strong: D hardly reacts, and G creeps home from one side with nobody to learn from. Radius after 100 "
+                "rounds: {found}."),
         Mistake("the sign", adds("(-0.5) * psi**2"),
                 "The sign is turned: your addition rewards D for being steep, and the game runs away, to a radius of {found}."),
         Mistake("the gradient penalty", adds("(psi.abs() - 1)**2"),
                 "That pushes the steepness towards 1, as WGAN-GP does, and not to 0: the game ends elsewhere, at a radius of {found}."),
         Mistake("at the fake", adds("(psi * theta)**2"),
-                "You punish D's logit at the fake. Near home θ is about 0, so it damps hardly anything there: the radius is still {found}."),
+                "You punish D's logit at the fake. Near home θ is about 0, so it damps hardly anything there: the radius is still "
+                "{found}."),
         Mistake("in θ", adds("theta**2"),
                 "Your addition doesn't depend on ψ, so D's step doesn't notice it: the radius is {found}."),
         Mistake("the loss made smaller", f"{HEAD}    return 0.5 * ({PLAIN})\n",
-                "You scaled the whole loss: the slope where D knows nothing is {found} for {expected}. Add to it, and leave the game as it is."),
+                "You scaled the whole loss: the slope where D knows nothing is {found} for {expected}. Add to it, and leave the game as "
+                "it is."),
         Mistake("the size, not the square", adds("0.5 * psi.abs()"),
-                "A penalty on |ψ| pulls with the same force however small ψ is: it holds D back where the game needs it, and G creeps. Radius: {found}."),
+                "A penalty on |ψ| pulls with the same force however small ψ is: it holds D back where the game needs it, and G creeps. "
+                "Radius: {found}."),
     ),
     seconds=20,
     situations=1,

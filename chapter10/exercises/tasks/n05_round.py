@@ -159,24 +159,28 @@ TASK = Task(
     setting="from chapter10 import gan\n",
     mistakes=(
         Mistake("one set of fakes, not detached", ONE_SET_OF_FAKES,  # bugs.md 15
-                "Backward a second time: D's step went back through the fakes into G, and freed that graph. Cut the fakes off in D's step, or make new ones for G's."),
+                "Backward a second time: D's step went back through the fakes into G, and freed that graph. Cut the fakes off in D's "
+                "step, or make new ones for G's."),
         Mistake("detached in G's step", variant(g_loss="gan.non_saturating_generator_loss(discriminator(generator(z_g).detach()))"),  # 15
                 "G never moves: its fakes are detached in G's own step, or its optimiser takes no step. Only D's step detaches."),
         Mistake("D never moves", HEAD + f"    g_optimizer.zero_grad()\n    {G_STEP}.backward()\n    g_optimizer.step()\n",
                 "D never moves: does its optimiser take a step?"),
         Mistake("D's gradients not zeroed", variant(zero_d=False),  # bugs.md 16
-                "In the first round all is right, in the second D's step is off: G's step left gradients in D. Zero D's before its own backward."),
+                "In the first round all is right, in the second D's step is off: G's step left gradients in D. Zero D's before its own "
+                "backward."),
         Mistake("neither detached nor zeroed for G", variant(d_loss=D_STEP.replace(".detach()", ""), zero_g=False),  # 15
                 "G's step has leftovers: D's loss sent gradients into G, which were not zeroed. Cut the fakes off in D's step."),
         Mistake("G's gradients not zeroed", variant(zero_g=False),
-                "In the first round all is right, in the second G's step is off: its gradients pile up from round to round. Zero them before its backward."),
+                "In the first round all is right, in the second G's step is off: its gradients pile up from round to round. Zero them "
+                "before its backward."),
         Mistake("nobody's gradients zeroed", variant(zero_d=False, zero_g=False),
                 "The first round is right; in the second both are off. Nobody's gradients are zeroed: they pile up from round to round."),
         Mistake("the minimax loss", variant(g_loss=G_STEP.replace("non_saturating", "minimax")),
                 "D's step is right. G's is that of the minimax loss, the chapter's formula; its code trains the non-saturating one."),
         Mistake("G's sign", variant(g_loss="-" + G_STEP),
                 "D's step is right, G's has the wrong sign: G should lower −log D, and yours raises it."),
-        Mistake("real and fake exchanged", variant(d_loss="gan.discriminator_loss(discriminator(generator(z_d).detach()), discriminator(real))"),
+        Mistake("real and fake exchanged", variant(d_loss="gan.discriminator_loss(discriminator(generator(z_d).detach()), "
+                "discriminator(real))"),
                 "Real and fake are exchanged in D's loss: the real logits come first."),
         Mistake("D's sign", variant(d_loss="-" + D_STEP),
                 "D's step has the wrong sign: D should lower its loss, and yours raises it."),
@@ -185,7 +189,8 @@ TASK = Task(
         Mistake("G first", variant(g_first=True),
                 "G moves before D has stepped: D's step comes first, and G answers the new D."),
         Mistake("both at once", AT_ONCE,
-                "D's step is right, and G's is taken against the D of before: both move at once. The chapter's loop lets G answer the D that has just stepped."),
+                "D's step is right, and G's is taken against the D of before: both move at once. The chapter's loop lets G answer the D "
+                "that has just stepped."),
         Mistake("both backward before both steps", BOTH_BACKWARD_FIRST,
                 "D steps on the gradient of its own loss plus that of G's: both backward calls ran before D's step. Let D step first."),
         Mistake("the real ones left out", variant(d_loss="gan.non_saturating_generator_loss(-discriminator(generator(z_d).detach()))"),

@@ -51,11 +51,10 @@ TASK = Task(
     title="smooth labels, on one side",
     section="10.3.2",
     minutes=5,
-    statement="""Salimans et al. (2016) give real data the label 1 − ε in place of 1, so that D doesn't become too sure; fakes keep the label 0. D now maximises
-
-$$\\int p\\,\\big[(1-\\varepsilon)\\log D + \\varepsilon\\log(1-D)\\big] + q\\,\\log(1-D)\\; dx.$$
-
-Write the D that is best now, from the densities p and q at the same points, both [P].""",
+    statement="Salimans et al. (2016) give real data the label 1 − ε in place of 1, so that D doesn't become too sure; fakes keep the "
+    "label 0. D now maximises\n\n"
+    r"$$\int p\,\big[(1-\varepsilon)\log D + \varepsilon\log(1-D)\big] + q\,\log(1-D)\; dx.$$"
+    "\n\nWrite the D that is best now, from the densities p and q at the same points, both [P].",
     answers=("my_best",),
     stub=STUB,
     hints=(

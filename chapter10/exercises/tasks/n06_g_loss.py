@@ -46,22 +46,27 @@ TASK = Task(
           line("torch.logaddexp(torch.zeros_like(logits), -logits).mean()")),
     mistakes=(
         Mistake("summed", line("F.softplus(-logits).sum()"),
-                "That is the sum over the batch: {ratio:.0f} times the mean that the listing's BCELoss takes. A sum makes the step depend on the batch size."),
+                "That is the sum over the batch: {ratio:.0f} times the mean that the listing's BCELoss takes. A sum makes the step "
+                "depend on the batch size."),
         Mistake("not averaged", line("F.softplus(-logits)"),
                 "The loss of each fake is right. A loss is one number: take the mean over the batch."),
         Mistake("the minimax loss", line("F.logsigmoid(-logits).mean()"),
-                "That is E[log(1 − D)], the formula's: right as a game, but it saturates, and the listing has another. Which labels does it give the fakes?", "10.3.2"),
+                "That is E[log(1 − D)], the formula's: right as a game, but it saturates, and the listing has another. Which labels does "
+                "it give the fakes?", "10.3.2"),
         Mistake("the labels of D's step", line("F.softplus(logits).mean()"),
-                "That is −E[log(1 − D)], the loss with labels 0: it teaches G to be recognised as fake. In D's step the fakes have label 0; in G's step they have label 1."),
+                "That is −E[log(1 − D)], the loss with labels 0: it teaches G to be recognised as fake. In D's step the fakes have label "
+                "0; in G's step they have label 1."),
         Mistake("the sign", line("F.logsigmoid(logits).mean()"),
                 "The size is right, the sign is not: G minimises −log D."),
         Mistake("D itself", line("torch.sigmoid(logits).mean()"),
                 "That is the mean of D itself, without the logarithm, and minimising it would make D surer of the fakes."),
         Mistake("no logarithm", line("-torch.sigmoid(logits).mean()"),
                 "The logarithm is missing: −E[D] weakens where D is sure of a fake, as the formula's loss does."),
-        Mistake("a sigmoid too many", line("F.binary_cross_entropy_with_logits(torch.sigmoid(logits), torch.ones_like(logits))"),  # bugs.md 17
+        Mistake("a sigmoid too many", line("F.binary_cross_entropy_with_logits(torch.sigmoid(logits), "
+                "torch.ones_like(logits))"),  # bugs.md 17
                 "A sigmoid was applied twice: binary_cross_entropy_with_logits takes the logits themselves. Yours can't fall below 0.313."),
-        Mistake("a sigmoid too many, and D's labels", line("F.binary_cross_entropy_with_logits(torch.sigmoid(logits), torch.zeros_like(logits))"),
+        Mistake("a sigmoid too many, and D's "
+                "labels", line("F.binary_cross_entropy_with_logits(torch.sigmoid(logits), torch.zeros_like(logits))"),
                 "Two things at once: a sigmoid too many, since the function takes logits, and the labels of D's step."),
         Mistake("D's loss", line("F.softplus(-logits).mean() + F.softplus(logits).mean()"),
                 "Both terms are in it. G has no influence on what D says about real images: only the fakes belong here."),
@@ -70,8 +75,10 @@ TASK = Task(
         Mistake("the logarithm of a sigmoid", line("-torch.log(torch.sigmoid(logits)).mean()"),
                 "Right for moderate logits. At −200 it is not finite, since the sigmoid there is 0: use a function that takes logits."),
         Mistake("BCELoss", line("F.binary_cross_entropy(torch.sigmoid(logits), torch.ones_like(logits))"),
-                "Right for moderate logits. At −200 it is cut off at {found} in place of {expected}, and G gets no gradient: the information was lost in the sigmoid."),
+                "Right for moderate logits. At −200 it is cut off at {found} in place of {expected}, and G gets no gradient: the "
+                "information was lost in the sigmoid."),
         Mistake("a small number added", line("-torch.log(torch.sigmoid(logits) + 1e-8).mean()"),
-                "Right for moderate logits. The small number hides the trouble and does not cure it: at −200 the loss stops at {found}, and its gradient is gone."),
+                "Right for moderate logits. The small number hides the trouble and does not cure it: at −200 the loss stops at {found}, "
+                "and its gradient is gone."),
     ),
 )  # fmt: skip

@@ -17,13 +17,17 @@ TASK = choice(
     },
     right="d",
     reasons={
-        "a": "Fewer are found out by *this* D. In part 3.1 the generator stands still while its loss rises with its opponent, and it could fall "
+        "a": "Fewer are found out by *this* D. In part 3.1 the generator stands still while its loss rises with its opponent, and it "
+                "could fall "
         "the same way. What else may have changed overnight?",
-        "b": "That may be so, but it does not follow: before the same D, a better generator has a lower loss as well. Is there anything that the "
+        "b": "That may be so, but it does not follow: before the same D, a better generator has a lower loss as well. Is there anything "
+                "that the "
         "two numbers rule out?",
-        "c": "Before training both networks are near log 2 too (part 1), and a D that learns nothing stays there. A loss near log 2 says that D "
+        "c": "Before training both networks are near log 2 too (part 1), and a D that learns nothing stays there. A loss near log 2 says "
+                "that D "
         "is unsure, and not why.",
-        "d": "Right. D's losses, or better its share of right answers, say who is ahead; the distance of samples to real images says how good "
+        "d": "Right. D's losses, or better its share of right answers, say who is ahead; the distance of samples to real images says how "
+                "good "
         "they are.",
     },
     hints=(

@@ -60,9 +60,11 @@ TASK = Task(
         Mistake("not moved", line("images.flatten(1) / 127.5"),
                 "The images now go from 0 to 2: twice as wide, as it should be, and still without a pixel below 0."),
         Mistake("standardised", line("(images.flatten(1) / 255 - 0.1307) / 0.3081"),
-                "These are MNIST's mean and standard deviation: good for a classifier. The images then go from −0.42 to 2.82, and tanh can't follow."),
+                "These are MNIST's mean and standard deviation: good for a classifier. The images then go from −0.42 to 2.82, and tanh "
+                "can't follow."),
         Mistake("the bytes overflow", line("2 * images.flatten(1) / 255 - 1"),
-                "The formula is right, and the bytes are not: 2 · images is still bytes, and from 128 on it begins anew at 0. Divide first, or take floats."),
+                "The formula is right, and the bytes are not: 2 · images is still bytes, and from 128 on it begins anew at 0. Divide "
+                "first, or take floats."),
         Mistake("not flattened", line("images / 127.5 - 1"),
                 "The range is right. The images are still [B, 28, 28], and the networks take [B, 784]."),
         Mistake("black and white exchanged", line("1 - images.flatten(1) / 127.5"),
@@ -70,7 +72,8 @@ TASK = Task(
         Mistake("a tanh on the data", line("torch.tanh(images.flatten(1) / 255)"),
                 "G's tanh is not the images' business: yours go from 0 to 0.76, and still no pixel is below 0."),
         Mistake("as dots", line("(images.flatten(1) > 127).float() * 2 - 1"),
-                "The range is right, but the grey levels are gone: real pixels are now exactly −1 or 1, which is a new sign by which D tells them."),
+                "The range is right, but the grey levels are gone: real pixels are now exactly −1 or 1, which is a new sign by which D "
+                "tells them."),
         Mistake("bytes as they are", line("images.flatten(1).float()"),
                 "Bytes as floats go up to 255, and tanh to 1. A scale is missing."),
         Mistake("the whole batch flattened", line("(images / 127.5 - 1).flatten()"),

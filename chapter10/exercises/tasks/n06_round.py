@@ -141,14 +141,16 @@ TASK = Task(
     title="find the fault in a round",
     section="10.3.3",
     minutes=15,
-    statement="A friend's GAN runs without an error and learns, but G hangs back whenever D is unsure. Below is one round of it. Find what is "
+    statement="A friend's GAN runs without an error and learns, but G hangs back whenever D is unsure. Below is one round of it. Find "
+            "what is "
     "wrong, and repair it. A question that helps: what does D's `backward()` leave in G's `.grad`?",
     answers=("my_repaired",),
     stub=STUB,
     hints=(
         "D's loss depends on G through the fakes. What does its backward() fill, apart from D's .grad?",
         "`d_optimizer.step()` moves only D. When is the gradient thrown away that lies in G by then?",
-        "For the same fakes the slope of G's loss in a logit is −(1 − D), that of D's loss is D: G follows their sum, 2D − 1, which is 0 at D = ½.",
+        "For the same fakes the slope of G's loss in a logit is −(1 − D), that of D's loss is D: G follows their sum, 2D − 1, which is 0 "
+        "at D = ½.",
     ),
     solution=SOLUTION,
     why="G followed its own loss plus D's: close to the right slope where D is sure of a fake, and 0 in place of −½ where D is unsure.",
@@ -158,21 +160,26 @@ TASK = Task(
     ways=(ZEROED_BETWEEN, WITHOUT_GRAPH),
     also=(
         Mistake("both at once", AT_ONCE,
-                "Clean: each player gets the gradient of its own loss. Yours is the simultaneous game, G before D's old weights; the chapter's loop lets G "
+                "Clean: each player gets the gradient of its own loss. Yours is the simultaneous game, G before D's old weights; the "
+                "chapter's loop lets G "
                 "play against the D that has just stepped."),
     ),
     setting="from chapter10 import gan\n",
     mistakes=(
         Mistake("detached in G's step", steps(g_fake="generator(torch.randn(len(x), generator.latent_dim)).detach()"),  # bugs.md 15
-                "G's optimiser gets no gradient: the fakes of G's step are detached, so nothing leads back to G. Only D's step detaches them."),
+                "G's optimiser gets no gradient: the fakes of G's step are detached, so nothing leads back to G. Only D's step detaches "
+                "them."),
         Mistake("the same fakes for both steps", SAME_FAKES,  # 15
                 "Backward a second time: D's backward() went through the fakes into G and freed that graph. Cut them off in D's step."),
         Mistake("D's gradients not zeroed", steps(before_d=""),  # bugs.md 16
-                "In the second round D's gradient is no longer that of D's loss: G's backward() has left something in D's .grad. Zero D's gradients before D's backward()."),
+                "In the second round D's gradient is no longer that of D's loss: G's backward() has left something in D's .grad. Zero "
+                "D's gradients before D's backward()."),
         Mistake("G's gradients not zeroed", steps(before_g=""),
-                "The first round is right, in the second G's optimiser still gets the gradient of the round before. Zero it in each round."),
+                "The first round is right, in the second G's optimiser still gets the gradient of the round before. Zero it in each "
+                "round."),
         Mistake("nothing zeroed", steps(before_d="", before_g=""),
-                "The first round is right, the second is not: gradients of the round before are still there, in both players. Zero them in each round."),
+                "The first round is right, the second is not: gradients of the round before are still there, in both players. Zero them "
+                "in each round."),
         Mistake("the saturating loss", steps(g="gan.minimax_generator_loss(discriminator(fake))"),
                 "D's gradients are clean, but G's loss is now E[log(1 − D)], the saturating one. The friend had −E[log D]: keep it."),
         Mistake("G's sign", steps(g="-gan.non_saturating_generator_loss(discriminator(fake))"),
@@ -187,7 +194,8 @@ TASK = Task(
                 "D's step leaves out the generated images: its loss has two terms, one for each kind."),
         Mistake("real and fake exchanged", steps(d="gan.discriminator_loss(discriminator(fake), discriminator(x))"),
                 "D's step has real and fake exchanged: the real logits come first."),
-        Mistake("D's step before its backward", HEAD + "    d_optimizer.zero_grad()\n    d_optimizer.step()\n" + SOLUTION.removeprefix(HEAD),
+        Mistake("D's step before its "
+                "backward", HEAD + "    d_optimizer.zero_grad()\n    d_optimizer.step()\n" + SOLUTION.removeprefix(HEAD),
                 "D's optimiser steps more than once a round: it should step once, after its backward()."),
         Mistake("no step of G", steps().replace("    g_optimizer.step()\n", ""),
                 "G's optimiser takes no step: each should step once a round."),
