@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ from chapter10.authoring.generated import fill, measured, results_path
 from chapter10.authoring.outputs import amiss, clean
 from chapter10.authoring.texts import ROOT, notebook_path, parse, text_path, write
 from chapter10.errors import InputError
+from chapter10.exercises.record import VARIABLE as PROGRESS
 from chapter10.pytest_summary import peak_megabytes
 
 if TYPE_CHECKING:
+    from jupyter_client import AsyncKernelManager
+    from nbclient import NotebookClient
     from nbformat import NotebookNode
 
 CELL_SECONDS = 180  # as --nbval-cell-timeout in pyproject.toml
@@ -76,8 +80,16 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
         resources={"metadata": {"path": str(folder)}},
     )
     start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as empty:  # the exercises' table is a new reader's, not the author's
+        environment = {**os.environ, PROGRESS: str(Path(empty) / "progress.jsonl")}
+        return _executed(client, manager, notebook, environment, start)
+
+
+def _executed(
+    client: NotebookClient, manager: AsyncKernelManager, notebook: NotebookNode, environment: dict[str, str], start: float
+) -> tuple[float, float | None]:
     # The kernel's own log goes nowhere; what cells print to stderr comes as outputs.
-    with client.setup_kernel(stderr=subprocess.DEVNULL):
+    with client.setup_kernel(stderr=subprocess.DEVNULL, env=environment):
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
         seconds = time.perf_counter() - start

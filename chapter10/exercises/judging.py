@@ -16,6 +16,7 @@ from chapter10.exercises.look import Enough, Look, Seen
 from chapter10.exercises.task import Task, load
 
 COLOURS = {"right": "#00704f", "unanswered": "#5f6368"}
+SHOWN = 5  # printed lines
 WORDS = {"right": "Right", "unanswered": "Not yet begun"}
 
 
@@ -91,7 +92,7 @@ class Sight:
 def _same_error(one: BaseException | None, other: BaseException | None) -> bool:
     if one is None or other is None:
         return one is other
-    return type(one) is type(other) and str(one)[:30] == str(other)[:30]
+    return type(one) is type(other) and str(one)[:60] == str(other)[:60]
 
 
 def _see(task: Task, answers: list[Any]) -> Sight:
@@ -328,8 +329,9 @@ def _notes(outcome: sandbox.Outcome) -> tuple[str, ...]:
     lines = [line for line in outcome.printed.splitlines() if line.strip()]
     if not lines:
         return ()
-    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-    return (f"Your code printed: {lines[0][:100]}{more}",)
+    shown = " | ".join(line[:100] for line in lines[:SHOWN])
+    more = f" | and {len(lines) - SHOWN} lines or more" if len(lines) > SHOWN else ""
+    return (f"Your code printed: {shown}{more}",)
 
 
 def _capital(text: str) -> str:

@@ -16,12 +16,14 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 AGAIN = 0.05  # seconds until code that caught the first alarm gets the next
 KEPT = 2000  # characters of what was printed
+PACKAGE = str(Path(__file__).resolve().parents[1])  # whose own clean-up is not interrupted again
 
 
 class TooLong(BaseException):
@@ -90,30 +92,40 @@ def _alarm(seconds: float) -> "_Signal | _Watcher":
     return _Watcher(seconds)
 
 
-class _Signal:
-    """By the alarm signal, which also ends a sleep or a wait."""
+class _Alarm:
+    """What both kinds of alarm share: code that catches TooLong meets it again at its next line.
+
+    A bare `except:` in a loop would catch one exception, and the next one, for ever: raised while its own handler runs, it
+    gets out.
+    """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.over = seconds, False
+        self.seconds, self.over, self.tracer = seconds, False, sys.gettrace()
+
+    def _arm(self, frame) -> None:
+        sys.settrace(self._trace)
+        while frame is not None and frame.f_code is not run.__code__:
+            frame.f_trace, frame = self._trace, frame.f_back
+
+    def _trace(self, frame, event, _argument):
+        if event == "line" and not self.over and not frame.f_code.co_filename.startswith(PACKAGE):
+            raise TooLong
+        return self._trace
+
+
+class _Signal(_Alarm):
+    """By the alarm signal, which also ends a sleep or a wait."""
 
     def __enter__(self) -> None:
-        self.tracer = sys.gettrace()
         self.handler = signal.signal(signal.SIGALRM, self._ring)
         self.waiting = signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
 
     def _ring(self, _number, frame) -> None:
-        if self.over or frame is None or frame.f_code.co_filename == __file__:
-            return  # not while the limit is being taken back
-        # A bare `except:` in a loop would catch this one; the next line that runs then raises again.
-        sys.settrace(self._trace)
-        while frame is not None and frame.f_code is not run.__code__:
-            frame.f_trace, frame = self._trace, frame.f_back
-        raise TooLong
-
-    def _trace(self, frame, event, _argument):
-        if event == "line" and not self.over and frame.f_code.co_filename != __file__:
+        if self.over or frame is None:
+            return
+        self._arm(frame)
+        if frame.f_code.co_filename != __file__:  # else at the next line outside: not while the limit is being taken back
             raise TooLong
-        return self._trace
 
     def __exit__(self, *_error) -> None:
         self.over = True
@@ -124,31 +136,38 @@ class _Signal:
             signal.setitimer(signal.ITIMER_REAL, *self.waiting)
 
 
-class _Watcher:
+class _Watcher(_Alarm):
     """Where there is no alarm signal (Windows, another thread): between two steps of Python's own code only."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.target, self.over = seconds, threading.get_ident(), threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-
     def __enter__(self) -> None:
-        self.thread.start()
+        alarm, self.ended, self.sending = self, threading.Event(), threading.RLock()
+
+        class Raised(TooLong):
+            def __init__(self) -> None:  # called in the thread in which it is raised
+                super().__init__()
+                if not alarm.over:
+                    alarm._arm(sys._getframe(1))
+
+        self.kind, self.target = ctypes.py_object(Raised), ctypes.c_ulong(threading.get_ident())
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
         pause = self.seconds
-        while not self.over.wait(pause):
-            self._raise(ctypes.py_object(TooLong))
+        while not self.ended.wait(pause):
+            with self.sending:
+                if not self.over:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(self.target, self.kind)
             pause = AGAIN
-
-    def _raise(self, error: Any) -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.target), error)
 
     def __exit__(self, *_error) -> None:
         while True:
             try:
-                self.over.set()
-                self.thread.join()
-                self._raise(None)  # one that is on its way is called back
+                self.over = True
+                self.ended.set()
+                with self.sending:  # from here on none is sent
+                    sys.settrace(self.tracer)
+                for _ in range(10):
+                    continue  # one that is on its way is raised here
                 return
             except TooLong:
                 continue  # it came meanwhile: begin again
