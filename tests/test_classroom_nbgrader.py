@@ -1,4 +1,4 @@
-"""The notebooks of `classroom make` in nbgrader's own hands: released, autograded, and the scores in its gradebook."""
+"""The notebooks of `classroom make` in nbgrader's own hands: released, collected, autograded, and the scores in its gradebook."""
 
 import json
 import os
@@ -17,23 +17,51 @@ pytest.importorskip("nbgrader", reason='nbgrader is not installed: pip install -
 
 TASKS = ("02-kl", "00-kinds")
 NAME = "02_elbo"
-# In a process of its own, whose home is a temporary folder: generate, autograde each student, and say the scores.
+# In a process of its own, whose home is a temporary folder: generate, release; as a student, whose name nbgrader takes from the
+# system, fetch and submit; collect; autograde everybody, and say the scores. nbgrader has no exchange on Windows.
 DRIVER = """
-import json, sys
+import json, os, shutil, sys
+from pathlib import Path
+
 from nbgrader.api import Gradebook
+from nbgrader.auth import Authenticator
+from nbgrader.exchange.default import ExchangeFetchAssignment, ExchangeSubmit
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 name, students = sys.argv[1], sys.argv[2:]
 config = Config(PyFileConfigLoader("nbgrader_config.py").load_config())
-config.CourseDirectory.root = "."
+config.CourseDirectory.root = os.getcwd()
+config.Exchange.root = str(Path("../exchange").resolve())
 api = NbGraderAPI(config=config)
-released = api.generate_assignment(name, force=True)
-assert released["success"], released
+
+
+def do(step, *arguments):
+    done = step(*arguments)
+    assert done["success"], done
+
+
+def at_the_student(step):
+    place = CourseDirectory(config=config, assignment_id=name)
+    step(coursedir=place, authenticator=Authenticator(config=config), config=config).start()
+
+
+do(api.generate_assignment, name)
+if sys.platform != "win32":
+    os.mkdir("../exchange")
+    os.chmod("../exchange", 0o777)
+    do(api.release_assignment, name)
+    os.mkdir("../student")
+    os.chdir("../student")
+    at_the_student(ExchangeFetchAssignment)
+    shutil.copy(f"../course/submitted/right/{name}/{name}.ipynb", name)
+    at_the_student(ExchangeSubmit)
+    os.chdir("../course")
+    do(api.collect, name)
+    students += set(os.listdir("submitted")) - set(students)
 for student in students:
-    graded = api.autograde(name, student)
-    assert graded["success"], graded
+    do(api.autograde, name, student)
 with Gradebook("sqlite:///gradebook.db", "chapter10") as book:
     found = {}
     for student in students:
@@ -112,6 +140,8 @@ def test_nbgrader_releases_the_stubs_and_scores_right_wrong_and_empty(clone, tmp
     none = {name: [0, of] for name, (_, of) in full.items()}
     expected = {"right": full, "wrong": none, "empty": none, "deleted": full, "forged": none}
     assert {student: scores[student] for student in expected} == expected
+    collected = [found for student, found in scores.items() if student not in handed]
+    assert collected == ([] if sys.platform == "win32" else [full])
     assert scores["stops"]["02-kl-check"] == [0, 2]
     assert [path for path in home.rglob("progress.jsonl")] == []
 
