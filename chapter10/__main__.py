@@ -1,4 +1,4 @@
-"""The command line: `python -m chapter10 list | train | measure | bench | author`."""
+"""The command line: `python -m chapter10 list | train | measure | bench | author | classroom`."""
 
 import argparse
 import sys
@@ -13,9 +13,10 @@ def main(arguments: list[str] | None = None) -> int:
     _add_train(commands)
     _add_measure(commands)
     _add_bench(commands)
-    from chapter10 import authoring
+    from chapter10 import authoring, classroom
 
     authoring.add_parser(commands)
+    classroom.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -86,8 +87,8 @@ def _measure(options) -> int:
 
 
 def _add_bench(commands) -> None:
-    parser = commands.add_parser("bench", help="speed and quality, side by side in one run (needs MNIST)")
-    parser.add_argument("name", choices=["vae", "gan", "better-vaes", "better-gans"])
+    parser = commands.add_parser("bench", help="speed and quality, side by side in one run (models: needs MNIST)")
+    parser.add_argument("name", choices=["vae", "gan", "better-vaes", "better-gans", "exercises", "classroom"])
     parser.add_argument("--json", help="write what was measured here")
     parser.add_argument("--data", help="the folder that holds MNIST/raw (default: CHAPTER10_DATA, else the cache)")
     parser.set_defaults(run=_bench)
@@ -100,6 +101,8 @@ def _bench(options) -> int:
         bench,
         bench_better_gans,
         bench_better_vaes,
+        bench_classroom,
+        bench_exercises,
         bench_gan,
         data,
         environment,
@@ -113,6 +116,8 @@ def _bench(options) -> int:
         "gan": bench_gan.gan,
         "better-vaes": bench_better_vaes.better_vaes,
         "better-gans": bench_better_gans.better_gans,
+        "exercises": bench_exercises.exercises,
+        "classroom": lambda _: bench_classroom.classroom(),
     }
     found = benches[options.name](root)
     if options.json:

@@ -275,6 +275,7 @@ HELPED = "def my_kl(mu, log_var):\n    return half * (mu**2 + torch.exp(log_var)
         ([Cell("%matplotlib inline\n" + RIGHT, "02-kl")], "pass\n" + RIGHT, (), "left out: %matplotlib inline"),
         ([Cell("!ls\nmy_kl?\n" + RIGHT, "02-kl")], "pass\npass\n" + RIGHT, (), "left out: !ls and 1 more"),
         ([Cell("from chapter10.exercises.task import load\n" + RIGHT, "02-kl")], None, (), "look at it"),
+        ([Cell("from chapter10.exercises import check, hint\n" + RIGHT + "\ncheck('02-kl', my_kl)", "02-kl")], None, (), ""),
     ],
 )  # fmt: skip
 def test_which_cell_is_the_answer(handed, code, before, remark):

@@ -24,6 +24,7 @@ from chapter10.classroom import answers
 from chapter10.classroom.reading import Cell
 from chapter10.errors import Chapter10Error, InputError
 from chapter10.exercises import judging, sandbox
+from chapter10.exercises.record import VARIABLE
 from chapter10.exercises.task import Task, load
 
 FILE_BYTES = 50_000_000  # the largest file that a submission may write
@@ -84,6 +85,7 @@ def main(connection, cells: list[Cell], tasks: list[str], given: frozenset[str],
     for task in loaded:
         warm(task, mistakes=False)
     os.chdir(folder)
+    os.environ[VARIABLE] = os.devnull  # a check in an answer's cell writes no record
     tempfile.tempdir = folder
     limit(limits, len(tasks))
     guard(folder, limits.closed, lambda what: send({"tried": what}))
@@ -111,10 +113,15 @@ def verdict(task: Task, cells: list[Cell], given: frozenset[str]) -> dict[str, A
     if answers.same(answer.code, task.stub):
         return _said(task, "unanswered", task.unanswered, remarks=remarks)
 
-    def define() -> list[Any]:
-        return task.run(_joined(answer.before, remarks) + answer.code) if answer.before else task.run(answer.code)
-
-    outcome = sandbox.run(define, task.seconds)
+    if answer.before:
+        remarks.append(f"with {len(answer.before)} other cell{'s' * (len(answer.before) > 1)} of the student's")
+    before = "".join(map(_tolerant, answer.before))
+    outcome = sandbox.run(lambda: task.run(before + answer.code), task.seconds)
+    if isinstance(outcome.error, Exception) and not isinstance(outcome.error, (SyntaxError, InputError)):
+        again = sandbox.run(lambda: task.run(before + _tolerant(answer.code)), task.seconds)
+        if again.error is None:  # as in a notebook: what was defined before it stopped is there
+            remarks.append(f"graded up to where it stops: {_stopped(outcome)}")
+            outcome = again
     if outcome.late:
         return _said(task, "late", f"Its cell did not come to an end in {task.seconds:g} s.", remarks=remarks)
     if outcome.error is not None:
@@ -132,12 +139,9 @@ def _said(task: Task, kind: str, text: str, mistake: str = "", remarks: list[str
     return {"task": task.name, "kind": kind, "text": text, "mistake": mistake, "remarks": remarks or []}
 
 
-def _joined(before: tuple[str, ...], remarks: list[str]) -> str:
-    """Code that runs the student's other cells first; one that stops is left where it stopped, as in a notebook."""
-    if before:
-        remarks.append(f"with {len(before)} other cell{'s' * (len(before) > 1)} of the student's")
-    lines = [f"with __import__('contextlib').suppress(Exception):\n    exec({source!r}, globals())\n" for source in before]
-    return "".join(lines)
+def _tolerant(source: str) -> str:
+    """Code that runs some other and goes on where that stops."""
+    return f"with __import__('contextlib').suppress(Exception):\n    exec({source!r}, globals())\n"
 
 
 def _stopped(outcome: sandbox.Outcome) -> str:

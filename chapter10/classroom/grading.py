@@ -69,6 +69,8 @@ def grade(
     handed = [reading.read(path, Path(folder), known) for path in paths]
     if not handed:
         raise InputError(f"{folder} holds no files. Put the handed-in notebooks there, or give another folder.")
+    if notebooks is None:
+        chosen = set().union(*(_said(one, chosen) for one in handed)) or chosen
     numbers = [_numbers(one, chosen) for one in handed]
     handed = [_placed(one, answered, chosen) for one, answered in zip(handed, numbers)]
     tasks = [name for name in names() if name[:2] in (set().union(*numbers) if notebooks is None else chosen)]
@@ -103,13 +105,18 @@ def _cores() -> int:
 
 def _numbers(one: Handed, chosen: set[str]) -> set[str]:
     """The notebooks that a file answers: by its cells' own word, else by the names that they define."""
-    known = [name for name in names() if name[:2] in chosen]
-    said = {cell.task[:2] for cell in one.cells if cell.task in known}
+    said = _said(one, chosen)
     if not said:
+        known = [name for name in names() if name[:2] in chosen]
         sources = "\n".join(cell.source for cell in one.cells if not cell.check)
         defined = set(re.findall(r"^(?:def |class )?(\w+)(?=\s*[(:=])", sources, re.M))
         said = {name[:2] for name in known if set(load(name).answers) <= defined}
     return said
+
+
+def _said(one: Handed, chosen: set[str]) -> set[str]:
+    known = set(names())
+    return {cell.task[:2] for cell in one.cells if cell.task in known} & chosen
 
 
 def _placed(one: Handed, answered: set[str], chosen: set[str]) -> Handed:

@@ -183,7 +183,6 @@ def _end(process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join(10)
-    process.close()
 
 
 @cache
