@@ -43,6 +43,7 @@ CONTENTS = {
     ),
     "10_dcgan_and_wgan": ("10.5.2", "What do convolutions buy a GAN? Does a Wasserstein critic solve mode collapse?"),
     "11_cyclegan": ("10.5.2", "Translation without pairs: what teaches it, and when does it swap things round?"),
+    "12_questions": ("summary, questions", "The chapter's four questions, answered with experiments; its formulas; what comes next"),
 }
 
 LINKS = re.compile(r"^\[Open in Colab\]\(.*$", re.M)
