@@ -71,8 +71,10 @@ TASK = Task(
     observe=observe,
     ways=(IN_PLACE, BY_THE_LIBRARY, ONE_BY_ONE),
     mistakes=(
+        # bugs.md 4
         Mistake("sign", wrong("-0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)"),
                 "The size is right, the sign is not: a KL is never below 0, and yours gives {found}."),
+        # bugs.md 2
         Mistake("mean over the latent dimensions", wrong("0.5 * (mu**2 + log_var.exp() - 1 - log_var).mean(1)"),
                 "The KL came out {inverse:.0f} times too small: you took the mean over the latent dimensions. "
                 "KLs of independent dimensions add up; a mean is a hidden weight of 1/L on the KL."),
@@ -84,6 +86,14 @@ TASK = Task(
                 "Where σ² belongs, σ stands: exp(log_var / 2) is the root."),
         Mistake("no 1", wrong("0.5 * (mu**2 + log_var.exp() - log_var).sum(1)"),
                 "Of the prior to itself it must be 0, and yours is not: a constant is missing."),
+        Mistake("no log σ²", wrong("0.5 * (mu**2 + log_var.exp() - 1).sum(1)"),
+                "At the prior it is 0, as it must be. But −log σ² is missing, so that a narrow cloud costs nothing; it must cost the "
+                "more, the "
+                "narrower it is."),
+        Mistake("μ for μ²", wrong("0.5 * (mu + log_var.exp() - 1 - log_var).sum(1)"),
+                "Where μ² belongs, μ stands: a mean below 0 is rewarded."),
+        Mistake("prior and q exchanged", wrong("0.5 * ((1 + mu**2) / log_var.exp() - 1 + log_var).sum(1)"),
+                "That is the KL of the prior to q. The other way round: the cloud's, to the prior."),
         Mistake("summed over the batch", wrong("0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(0)"),
                 "You summed over the batch: one number for each latent dimension. Wanted is one for each row."),
         Mistake("not summed", wrong("0.5 * (mu**2 + log_var.exp() - 1 - log_var)"),
