@@ -4,7 +4,6 @@ import torch
 from torch import nn
 from torch.nn.functional import logsigmoid
 
-from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
 
 NETWORKS = ("encoder", "decoder", "discriminator")
@@ -97,11 +96,10 @@ def observe(look, source, my_losses, my_send):
     level = torch.tensor([0.5, -0.3, -0.9]).view(3, 1, 1)
     real, rebuilt, drawn = torch.randn(3, 6, 1, generator=source) + level
     found = look.call(my_losses, mismatch, kl, real, rebuilt, drawn, 0.25)
+    look.fact("something comes back", found is not None, judged=False)
     three = isinstance(found, (tuple, list)) and len(found) == 3
     look.fact("`my_losses` gives three losses, the encoder's, the decoder's, the discriminator's", three)
-    if not three:
-        raise Enough
-    for name, loss in zip(NETWORKS, found):
+    for name, loss in zip(NETWORKS, found if three else ()):
         look.tensor(f"the {name}'s loss (mismatch 3.7, kl 1.9, γ 0.25)", loss, shape=())
 
     small = Small(source)
