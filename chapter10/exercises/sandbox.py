@@ -96,7 +96,7 @@ class _Alarm:
     """What both kinds of alarm share: code that catches TooLong meets it again at its next line.
 
     A bare `except:` in a loop would catch one exception, and the next one, for ever: raised while its own handler runs, it
-    gets out.
+    gets out. Code that catches everything at two levels can still go on: then only interrupting the kernel helps.
     """
 
     def __init__(self, seconds: float) -> None:
