@@ -1,8 +1,11 @@
 """The teachers' page keeps step with the notebooks: its plans, the parts that it names, the numbers that it quotes."""
 
+import argparse
+import dataclasses
 import html
 import json
 import re
+import shlex
 import shutil
 from functools import cache
 from pathlib import Path
@@ -10,9 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from chapter10 import authoring
+from chapter10 import authoring, classroom, exercises
 from chapter10.authoring import generated
+from chapter10.classroom import lane, making, table
 from chapter10.environment import SCALES
+from chapter10.exercises.task import names
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = generated.teachers_path().parent
@@ -22,7 +27,8 @@ BET = re.compile(r"\*\*(?:Predict|Bet|Before you go on)\b")
 PLACES = re.compile(r"\b[Pp]arts? (\d+(?:\.\d+)?(?:(?:,| and| to) \d+(?:\.\d+)?)*)")
 # What a sentence points at is no quotation: parts, exercises, notebooks, sections of the chapter.
 POINTERS = re.compile(
-    r"\b(?:parts?|exercises?|notebooks?|sections?) \d+(?:\.\d+)*(?:(?:,| and| to) \d+(?:\.\d+)*)*", re.I
+    r"`\d\d-[a-z-]+`|\b(?:parts?|exercises?|notebooks?|sections?) \d+(?:\.\d+)*(?:(?:,| and| to) \d+(?:\.\d+)*)*",
+    re.I,
 )
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:[ \u202f]?%)?")
 
@@ -85,8 +91,9 @@ def top_parts(name: str) -> dict[str, str]:
 
 @cache
 def exercises_of(name: str) -> set[str]:
+    """The names of a notebook's exercises, as its cells say them: "02-kl"."""
     text = (ROOT / "notebooks" / "text" / f"{name}.md").read_text("utf-8")
-    return set(re.findall(r"(?mi)^#+ .*\bexercise (\d+)", text)) | set(re.findall(r"(?m)^\*\*(\d+)\. ", text))
+    return set(re.findall(r"""check\("(\d\d-[a-z-]+)",""", text))
 
 
 def plan_of(text: str) -> list[list[str]]:
@@ -125,7 +132,7 @@ def test_each_notebook_has_a_section_under_its_own_title_in_order():
     for name, (title, text) in sections.items():
         first = (ROOT / "notebooks" / "text" / f"{name}.md").read_text("utf-8")
         assert re.search(r"(?m)^# (.+)$", first)[1] == title
-        of_chapter = re.match(rf"\s*\[{name}\]\({name}\.ipynb\), sections? (.+?)\. ", text)
+        of_chapter = re.match(rf"\s*\[{name}\]\({name}\.ipynb\), (.+?)\. ", text)
         assert of_chapter and re.findall(r"\d[\d.]*\d", of_chapter[1]) == re.findall(
             r"\d[\d.]*\d", generated.CONTENTS[name][0]
         )
@@ -137,7 +144,7 @@ def test_a_plan_fills_45_minutes_and_leads_to_what_is_there(name):
     assert sum(int(minutes) for minutes, *_ in rows) == 45 and all(int(minutes) > 0 for minutes, *_ in rows)
     assert {how for *_, how in rows} <= {"run", "show", "talk"} and "run" in {how for *_, how in rows}
     there = {"opening", *(f"part {part}" for part in parts_of(name) if part[0].isdigit())}
-    there |= {f"exercise {number}" for number in exercises_of(name)}
+    there |= {f"`{exercise}`" for exercise in exercises_of(name)}
     assert {place for *_, where, _ in rows for place in where.split(", ")} <= there
 
 
@@ -145,8 +152,8 @@ def test_a_plan_fills_45_minutes_and_leads_to_what_is_there(name):
 def test_parts_and_exercises_that_a_section_names_are_there(name):
     text = page_sections(PAGE)[name][1]
     assert set(places(text)) <= set(parts_of(name))
-    named = re.findall(r"\b[Ee]xercises? (\d+)(?: and (\d+))?", text)
-    assert {number for pair in named for number in pair if number} <= exercises_of(name)
+    assert set(re.findall(r"`(\d\d-[a-z-]+)`", text)) <= exercises_of(name)
+    assert not re.search(r"\bexercises? \d", text, re.I), "exercises are named: their numbers change"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -205,8 +212,8 @@ def test_courses_have_as_many_lessons_as_they_say_and_name_what_is_there():
     short = {name[:2]: name for name in NAMES}
     courses = re.findall(r"(?m)^\*\*(\w+) lessons\*\*.*\n\n\| lesson .*\n\|[-:| ]+\|\n((?:\|.*\|\n)+)", PAGE)
     assert [word for word, _ in courses] == list(numbers_said)
-    for word, table in courses:
-        rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+    for word, lessons in courses:
+        rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in lessons.splitlines()]
         assert [int(lesson) for lesson, *_ in rows] == list(range(1, numbers_said[word] + 1))
         chosen = [re.fullmatch(r"\[(\w+)\]\(\1\.ipynb\)", notebook)[1] for _, notebook, _ in rows]
         assert chosen == sorted(set(chosen)) and set(chosen) <= set(NAMES)
@@ -263,3 +270,53 @@ def test_a_new_address_reaches_the_links_to_a_hub(tmp_path):
 def test_the_readme_sends_teachers_here():
     chapter = (ROOT / "README.md").read_text("utf-8").split("## For teachers")[1].split("\n## ")[0]
     assert "(notebooks/for_teachers.md)" in chapter
+
+
+GRADING = PAGE.split("\n## Setting and grading the exercises\n")[1]
+
+
+def rows_of(heading: str) -> list[str]:
+    """What stands in backticks in the first column of a table of the section on grading."""
+    body = re.search(rf"(?m)^{re.escape(heading)}\n\|[-:| ]+\|\n((?:\|.*\|\n)+)", GRADING)[1]
+    return [word for row in body.splitlines() for word in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def commands(start: str) -> list[list[str]]:
+    """Lines of the section's code that begin so, without that beginning, as a shell splits them."""
+    lines = [
+        line for block in re.findall(r"(?s)^```\n(.*?)^```", GRADING, re.M) for line in block.splitlines()
+    ]
+    return [shlex.split(line.removeprefix(start)) for line in lines if line.startswith(start)]
+
+
+def test_the_commands_for_a_class_are_the_projects():
+    parser = argparse.ArgumentParser()
+    classroom.add_parser(parser.add_subparsers())
+    given = commands("python -m chapter10 ")
+    assert [words[1] for words in given] == ["make", "grade"]
+    for words in given:
+        assert callable(parser.parse_args(words).run)
+    for option in set(re.findall(r"`(--[a-z-]+)", GRADING)):
+        value = {"--notebooks": ["02"], "--seconds": ["9"], "--memory": ["9"], "--jobs": ["1"]}.get(
+            option, []
+        )
+        words = given[1] if value else given[0]
+        parser.parse_args([*words, option, *value])
+    assert {name for name in re.findall(r"`(\w+)\(", GRADING)} - {"exit"} <= set(exercises.__all__)
+
+
+def test_nbgrader_has_the_commands_that_are_named():
+    app = pytest.importorskip("nbgrader.apps.nbgraderapp", reason="nbgrader comes with the extra [test]")
+    named = {words[0] for words in commands("nbgrader ")}
+    assert len(named) == 6 and named <= set(app.NbGraderApp.subcommands)
+
+
+def test_the_tables_of_grading_are_what_is_written(tmp_path):
+    assert rows_of("| column | |") == [field.name for field in dataclasses.fields(table.Row)]
+    assert set(rows_of("| verdict | means |")) == lane.KINDS | {"crash"}
+    making.make(["02"], tmp_path)
+    assert [path for path in rows_of("| in the folder `course` | |") if not (tmp_path / path).is_file()] == []
+
+
+def test_exercises_named_on_the_page_are_there():
+    assert set(re.findall(r"[`\"](\d\d-[a-z-]+)[`\"]", PAGE)) <= set(names())
