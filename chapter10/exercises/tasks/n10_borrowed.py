@@ -140,8 +140,8 @@ TASK = Task(
     section="10.5.2",
     minutes=15,
     statement="A generator after one in a popular collection. It trains, badly, and the samples that are looked at on the way look "
-    "worse than they are. Three things are not as their author meant them; two of them part 2 and part 3 speak of. Print "
-    "what you need to see, and mend the class. Sampling is to leave the network as it found it.",
+    "worse than they are. Three things are not as their author meant them; two of them part 2 and part 3 speak of. Print what you "
+    "need to see, and mend the class. Sampling is to leave the network as it found it.",
     answers=("Borrowed",),
     stub=borrowed(**FAULTS).strip(),
     unanswered="All three faults are still in it.",
@@ -154,8 +154,8 @@ TASK = Task(
         "mode that was found, `self.training`.",
     ),
     solution=borrowed(),
-    why="0.8 was ε, which is added to the variance: maps with a variance of 0.01 came out with one of 0.01 / 0.81. The initialiser was "
-    "defined and never called. And samples made in train mode are not functions of z.",
+    why="0.8 was ε, which is added to the variance: maps with a variance of 0.01 came out with one of 0.01 / 0.81. The initialiser "
+    "was defined and never called. And samples made in train mode are not functions of z.",
     right="Batch norm brings maps to a variance of 1, the weights have the deviation 0.02, and a sample depends on its z alone.",
     observe=observe,
     setting="from copy import deepcopy\n",

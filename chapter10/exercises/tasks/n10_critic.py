@@ -114,16 +114,15 @@ TASK = Task(
     section="10.5.2",
     minutes=10,
     statement="Write the critic's step with clipping, and the generator's loss, without the package's. `fake` comes out of the "
-    "generator with "
-    "its graph: the critic's step must not reach back into it. `critic_step` gives the estimate of W that the critic had "
-    "*before* it moved; afterwards all of its weights and biases lie in [−c, c].",
+    "generator with its graph: the critic's step must not reach back into it. `critic_step` gives the estimate of W that the critic "
+    "had *before* it moved; afterwards all of its weights and biases lie in [−c, c].",
     answers=("critic_step", "generator_loss"),
     stub=STUB,
     hints=(
         "Which of the two wants f of real data minus f of generated data to grow? An optimiser descends: what sign does that ask for?",
         "Old gradients to zero, backward, step; then the bound. The generator never sees the real data: its loss has one term.",
-        "Zero the optimiser's gradients, `loss.backward()`, `optimizer.step()`, and then, without a graph, `clamp_` each parameter; the "
-        "generator wants its own scores to rise.",
+        "Zero the optimiser's gradients, `loss.backward()`, `optimizer.step()`, and then, without a graph, `clamp_` each parameter; "
+        "the generator wants its own scores to rise.",
     ),
     solution=code(),
     why="The critic ascends the difference of two means, the generator ascends the mean score of what it makes. Clipped after the "
@@ -135,8 +134,8 @@ TASK = Task(
     mistakes=(
         # bugs.md 22
         Mistake("the generator's sign", code(generator="critic(fake).mean()"),
-                "The critic's step is right. Who descends your generator's loss makes samples that the critic scores lower: the sign is "
-                "turned."),
+                "The critic's step is right. Who descends your generator's loss makes samples that the critic scores lower: the sign "
+                "is turned."),
         Mistake("the critic's sign", code(loss="scores_real.mean() - scores_fake.mean()", gives="loss.detach()"),
                 "The estimate is right, and the step goes the wrong way: it descends the estimate, which the critic is to raise."),
         Mistake("the loss for the estimate", code(gives="loss.detach()"),
@@ -149,8 +148,8 @@ TASK = Task(
         Mistake("clipped before the scores", code(before="", after="").replace("    scores_real", CLIP + "    scores_real"),
                 "You clip first and step then: the estimate is that of other weights, and after the step the bound doesn't hold."),
         Mistake("a sigmoid on the critic", code(scores="critic({}).sigmoid()"),
-                "The estimate is {found}, and {expected} is expected: you put a sigmoid on the scores, which keeps any estimate within "
-                "±1, however far the samples are."),
+                "The estimate is {found}, and {expected} is expected: you put a sigmoid on the scores, which keeps any estimate "
+                "within ±1, however far the samples are."),
         Mistake("not clipped", code(after=""), "After the step weights lie outside [−c, c]: nothing clips them."),
         Mistake("biases not clipped", code(after=CLIP.replace("weight.clamp_(-c, c)", "weight.clamp_(-c, c) if weight.ndim > 1 else None")),
                 "The matrices are within the bound, the biases are not: clip all of the critic's parameters."),
@@ -158,11 +157,11 @@ TASK = Task(
                 "Above, the weights end at c; below, they pass −c."),
         # bugs.md 16
         Mistake("old gradients", code(zero=""),
-                "The first estimate is right, the step is not: the gradients that the generator's step left in the critic are still in "
-                "it when you call backward."),
+                "The first estimate is right, the step is not: the gradients that the generator's step left in the critic are still "
+                "in it when you call backward."),
         Mistake("zeroed afterwards", code(zero="").replace("optimizer.step()", "optimizer.step()\n    optimizer.zero_grad()"),
-                "Your steps leave no gradients behind, but the first one starts with those that the generator's step left in the critic: "
-                "zero them before you call backward."),
+                "Your steps leave no gradients behind, but the first one starts with those that the generator's step left in the "
+                "critic: zero them before you call backward."),
         Mistake("gradients clipped",
                 code(after="").replace("    optimizer.step", "    nn.utils.clip_grad_value_(critic.parameters(), c)\n    optimizer.step"),
                 "You clip the gradients. It is the weights that are to lie in [−c, c]: the bound is on the slope of f, not on the step."),

@@ -7,8 +7,8 @@ TASK = choice(
     title="two estimates",
     section="10.5.2",
     minutes=2,
-    statement="Two friends train WGAN-GP on the same digits, with the same networks and as many steps; one with λ = 10, the other with "
-    "λ = 1. The first one's estimate ends lower than the second's. Whose samples lie nearer to real digits?",
+    statement="Two friends train WGAN-GP on the same digits, with the same networks and as many steps; one with λ = 10, the other "
+    "with λ = 1. The first one's estimate ends lower than the second's. Whose samples lie nearer to real digits?",
     options={
         "a": "The first's: both measure one distance, and a lower distance is a better one.",
         "b": "The second's: a higher estimate comes from a critic that has found out more.",

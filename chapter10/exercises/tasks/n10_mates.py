@@ -124,10 +124,9 @@ TASK = Task(
     title="does D(x₁) depend on x₂?",
     section="10.5.2",
     minutes=10,
-    statement="A gradient penalty asks for the slope at *one* image. Write a function that tells whether a critic has one: whether its "
-    "score "
-    "of the first image depends on any other in the batch. Judge the critic in the mode in which you find it, by what it does, "
-    "not by the names of its layers; and leave it as it was, its running means too.",
+    statement="A gradient penalty asks for the slope at *one* image. Write a function that tells whether a critic has one: whether "
+    "its score of the first image depends on any other in the batch. Judge the critic in the mode in which you find it, by what it "
+    "does, not by the names of its layers; and leave it as it was, its running means too.",
     answers=("depends",),
     stub=STUB,
     hints=(
@@ -147,16 +146,15 @@ TASK = Task(
     mistakes=(
         # bugs.md 26
         Mistake("by name", "def depends(critic, x):\n    return any(isinstance(m, nn.BatchNorm2d) for m in critic.modules())\n",
-                "You look for batch norm by its name. In eval mode it does no harm, it has more names than one, and it is not the only "
-                "layer "
-                "that looks across a batch: judge by what the scores do."),
+                "You look for batch norm by its name. In eval mode it does no harm, it has more names than one, and it is not the "
+                "only layer that looks across a batch: judge by what the scores do."),
         Mistake("by all names", "def depends(critic, x):\n    return any('BatchNorm' in type(m).__name__ for m in critic.modules())\n",
                 "You look for batch norm by its name. In eval mode it does no harm, and it is not the only layer that looks across a "
                 "batch: judge by what the scores do."),
         Mistake("by name and mode",
                 "def depends(critic, x):\n    return any('BatchNorm' in type(m).__name__ and m.training for m in critic.modules())\n",
-                "Batch norm is found, in train mode alone, as it should be. But a layer of any other name may look across the batch too: "
-                "judge by what the scores do."),
+                "Batch norm is found, in train mode alone, as it should be. But a layer of any other name may look across the batch "
+                "too: judge by what the scores do."),
         Mistake("in eval mode", compared(MATES, "deepcopy(critic).eval()"),
                 "You put the critic into eval mode, where batch norm uses its running means: you ask another critic than the one that "
                 "trains."),
@@ -168,14 +166,12 @@ TASK = Task(
                 "You put the same mates into another order: the batch's mean and deviation don't notice."),
         Mistake("alone", compared("x[:1]"),
                 "An image by itself is no batch: batch norm after a linear layer stops there, in train mode. Keep the size of the "
-                "batch, and "
-                "change who is in it."),
+                "batch, and change who is in it."),
         Mistake("the second only", compared("torch.cat([x[:1], x[1:2] + 1, x[2:]])"),
                 "You change the second image only. A score may depend on any other image of the batch: change them all."),
         Mistake("always True", compared(MATES, scores="net(x), net(other)"),
                 "You say True of every critic, even of one without any norm. Look at the first score alone, and at what the *other* "
-                "images "
-                "do to it: other images get other scores from any critic, and the first image moves the first score in any."),
+                "images do to it: other images get other scores from any critic, and the first image moves the first score in any."),
         Mistake("turned round", SOLUTION.replace("return bool(slope[1:].any())", "return not bool(slope[1:].any())"),
                 "Each answer is turned round: True is to mean that the score depends on the others."),
     ),

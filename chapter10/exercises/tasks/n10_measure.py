@@ -94,13 +94,11 @@ TASK = Task(
     title="a critic that measures",
     section="10.5.2",
     minutes=30,
-    statement="Part 5 found two troubles with the penalty: its critic finds *more* than W, and where the data surround the fakes it is "
-    "often "
-    "caught and finds far less. Build a critic that has neither. `train_critic` gets 300 real and 300 generated numbers and "
-    "gives a trained network. It is tried on two pairs: fakes 4 to one side of the data, and data twice as wide as the fakes, on "
-    "both sides of them. Its estimate, mean score of the data minus mean score of the fakes, is to lie within 10 % of W, both "
-    "times, and nowhere between the smallest and the largest number may it be steeper than 1.5. Two hundred steps of Adam are "
-    "enough.",
+    statement="Part 5 found two troubles with the penalty: its critic finds *more* than W, and where the data surround the fakes it "
+    "is often caught and finds far less. Build a critic that has neither. `train_critic` gets 300 real and 300 generated numbers and "
+    "gives a trained network. It is tried on two pairs: fakes 4 to one side of the data, and data twice as wide as the fakes, on both "
+    "sides of them. Its estimate, mean score of the data minus mean score of the fakes, is to lie within 10 % of W, both times, and "
+    "nowhere between the smallest and the largest number may it be steeper than 1.5. Two hundred steps of Adam are enough.",
     answers=("train_critic",),
     stub=STUB,
     hints=(
@@ -125,17 +123,16 @@ TASK = Task(
         Mistake("unbounded", code(),
                 "Nothing bounds the slope, or hardly: the estimate is {found} times W, and a steeper critic finds ever more."),
         Mistake("two-sided, λ = 10", code(penalised(10, "(slope.norm(dim=1) - 1)")),
-                "It has both of part 5's troubles: with the fakes to one side the estimate is {found} times W, and with the data on both "
-                "sides it finds too little. Does a slope below 1 cost anything? And how much does one above 1?"),
+                "It has both of part 5's troubles: with the fakes to one side the estimate is {found} times W, and with the data on "
+                "both sides it finds too little. Does a slope below 1 cost anything? And how much does one above 1?"),
         Mistake("one-sided, λ = 15", code(penalised(15, "(slope.norm(dim=1) - 1).clamp(min=0)")),
                 "It is not caught. With the fakes to one side the estimate is {found} times W, overdrawn: what does λ do to that?"),
         Mistake("spectral normalisation", code(net="wgan.spectral(nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1)))"),
-                "With the fakes to one side it is right. With the data on both sides it finds {found} times W: either it can't fall on "
-                "one "
-                "side and rise on the other at full slope, as a ReLU network with spectral normalisation, or it was caught on the way."),
+                "With the fakes to one side it is right. With the data on both sides it finds {found} times W: either it can't fall "
+                "on one side and rise on the other at full slope, as a ReLU network with spectral normalisation, or it was caught on "
+                "the way."),
         Mistake("clipped at 0.01", code(after="        wgan.clip_weights(critic, 0.01)\n"),
                 "The critic finds {found} times W, too little on both pairs: it may not be as steep as 1 (with clipping, see exercise "
-                "6), or it "
-                "has not learnt it yet."),
+                "6), or it has not learnt it yet."),
     ),
 )  # fmt: skip

@@ -115,9 +115,8 @@ TASK = Task(
     section="10.5.2",
     minutes=15,
     statement="A friend's critic trains on colour images [B, C, H, W]. Its penalty does not hold it: the critic's scores run to the "
-    "hundreds. "
-    "Two lines are wrong. Mend the function. It is to give E(‖∇f‖ − 1)² before its weight λ, one number, and to draw ε "
-    "with `uniform(shape)`, so that the check knows what was drawn.",
+    "hundreds. Two lines are wrong. Mend the function. It is to give E(‖∇f‖ − 1)² before its weight λ, one number, and to draw ε with "
+    "`uniform(shape)`, so that the check knows what was drawn.",
     answers=("my_penalty",),
     stub=STUB,
     unanswered="Both faults are still in it.",
@@ -148,9 +147,8 @@ TASK = Task(
         Mistake("ε of shape [B]", penalty("uniform(len(real))"),
                 "ε has the shape [B], and PyTorch lays it along an image's last axis: give it three more axes of 1."),
         Mistake("at real images only", penalty(places="(real + 0 * epsilon).requires_grad_()"),
-                "The critic is asked at the real images only. Between real and generated data, where the generator is going, it may be "
-                "as "
-                "steep as it likes."),
+                "The critic is asked at the real images only. Between real and generated data, where the generator is going, it may "
+                "be as steep as it likes."),
         Mistake("norm of each channel", penalty(norm="slope.norm(dim=(2, 3))"),
                 "The norm is over the pixels of each channel by itself: an example's gradient has all channels in it."),
         Mistake("one norm for the batch", penalty(norm="slope.norm()"),
@@ -160,8 +158,8 @@ TASK = Task(
                 "examples."),
         # bugs.md 25
         Mistake("no graph", penalty(graph=""),
-                "The penalty is right, and nothing can be learned from it: its gradient in the weights is missing, since the slope has "
-                "been worked out without a graph of its own."),
+                "The penalty is right, and nothing can be learned from it: its gradient in the weights is missing, since the slope "
+                "has been worked out without a graph of its own."),
         Mistake("NaN at 0", penalty(norm="slope.flatten(1).square().sum(1).sqrt()"),
                 "Right where the critic is steep. Where its slope is exactly 0, the root has an infinite derivative, and the gradient "
                 "is NaN."),

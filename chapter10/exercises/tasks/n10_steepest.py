@@ -60,10 +60,10 @@ TASK = Task(
     title="how steep is a clipped critic?",
     section="10.5.2",
     minutes=10,
-    statement="A clipped critic is steepest where all its weights are c and all its ReLUs let through. Follow the slope: after the first "
-    "layer each unit has a slope of c; each unit of the next sums H of those, each weighed with c. Write the slope of f for one "
-    "input, `hidden` units a layer, `layers` hidden layers, clip c. Then: which c gives a critic with 3 layers of 128 a "
-    "slope of exactly 1? (To three decimals.)",
+    statement="A clipped critic is steepest where all its weights are c and all its ReLUs let through. Follow the slope: after the "
+    "first layer each unit has a slope of c; each unit of the next sums H of those, each weighed with c. Write the slope of f for one "
+    "input, `hidden` units a layer, `layers` hidden layers, clip c. Then: which c gives a critic with 3 layers of 128 a slope of "
+    "exactly 1? (To three decimals.)",
     answers=("steepest", "your_c"),
     stub=STUB,
     hints=(
@@ -73,9 +73,8 @@ TASK = Task(
         "128³·c⁴ = 1.",
     ),
     solution=SOLUTION,
-    why="A slope of 1 with 3 layers of 128 needs c = 128^(−3/4) = 0.026. At the paper's 0.01 the same critic is at most 0.02 steep, at "
-    "0.1 "
-    "as much as 210: with three hidden layers the bound grows with the fourth power of c.",
+    why="A slope of 1 with 3 layers of 128 needs c = 128^(−3/4) = 0.026. At the paper's 0.01 the same critic is at most 0.02 steep, "
+    "at 0.1 as much as 210: with three hidden layers the bound grows with the fourth power of c.",
     right="The slope grows with the power layers + 1 of c: that is what makes c so hard to choose.",
     observe=observe,
     setting="from copy import deepcopy\nfrom chapter10 import exact, wgan\n",
@@ -86,12 +85,10 @@ TASK = Task(
                 "Each unit sums over all units of the layer before it: yours gives a slope {inverse:.0f} times too small. Where is H?"),
         Mistake("one sum too many", code("hidden ** (layers + 1) * c ** (layers + 1)"),
                 "Yours is {ratio:.0f} times too steep: count the sums and the matrices apart. There is one more matrix than there are "
-                "hidden "
-                "layers; each hidden layer is summed over once."),
+                "hidden layers; each hidden layer is summed over once."),
         Mistake("one matrix too few", code("hidden**layers * c**layers"),
-                "Yours is {ratio:.0f} times too steep: there is one more matrix than there are hidden layers, the last one, which leads "
-                "to "
-                "the score."),
+                "Yours is {ratio:.0f} times too steep: there is one more matrix than there are hidden layers, the last one, which "
+                "leads to the score."),
         Mistake("sums added up", code("hidden * layers * c ** (layers + 1)"),
                 "Right for one hidden layer. With two each unit sums over H units, each of which has summed over H: the sums multiply."),
         Mistake("c of two layers of 32", code("hidden**layers * c ** (layers + 1)", "32 ** (-2 / 3)"),
