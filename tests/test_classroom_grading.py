@@ -11,9 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from chapter10.classroom import child, grading, lane, table
+from chapter10.classroom import child, grading, landlock, lane, table
 from chapter10.classroom.child import Limits
 from chapter10.classroom.reading import Cell
 from chapter10.exercises import cells, record
@@ -198,6 +199,24 @@ def test_memory_beyond_the_limit_is_refused(tmp_path):
     for index in range(len(wants)):
         row = rows[str(index), "02-kl"]
         assert row["verdict"] == "stopped" and "it came to the limit of memory" in row["remarks"], row
+
+
+BEHIND = {  # what Python's audit hook doesn't see
+    "reads": body("return torch.from_file({right!r}, size=8, dtype=torch.uint8).sum() * mu.sum(1)"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+def test_the_kernel_refuses_what_python_does_not_see(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "right.ipynb").write_text(notebook({"02-kl": KL.solution}))
+    code = BEHIND["reads"].format(right=str(folder / "right.ipynb"))
+    exec(code.replace("def my_kl", "import torch\ndef read"), namespace := {})
+    assert namespace["read"](torch.zeros(1, 1), None).shape == (1,)  # outside nothing refuses it
+    (folder / "reads.ipynb").write_text(notebook({"02-kl": code}))
+    row = graded(folder, notebooks=["02"], jobs=1)["reads", "02-kl"]
+    assert row["verdict"] == "stopped" and "ermission denied" in row["sentence"], row
 
 
 def alone(target, *arguments, seconds: float = 100) -> list[dict]:

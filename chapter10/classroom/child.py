@@ -1,7 +1,8 @@
 """The process of one submission: limits on what it takes, a guard on what it opens, the verdicts as lines of JSON.
 
-The limits are the system's own, and hold whatever the code does. The guard is Python's audit hook: it sees what goes through
-Python, and keeps honest code and simple tricks from files, the network and other processes; code written to get round it can.
+The limits are the system's own, and hold whatever the code does; so does Landlock, where the kernel knows it. The guard is
+Python's audit hook: it sees what goes through Python, says what was tried, and keeps honest code and simple tricks from files,
+the network and other processes on every system; code written to get round it can.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 
 from chapter10 import data
-from chapter10.classroom import answers
+from chapter10.classroom import answers, landlock
 from chapter10.classroom.reading import Cell
 from chapter10.errors import Chapter10Error, InputError
 from chapter10.exercises import judging, sandbox
@@ -33,6 +34,11 @@ READING = ("open", "os.listdir", "os.scandir", "os.chdir", "glob.glob")
 WRITING = (
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
     "os.utime", "os.setxattr", "os.removexattr", "shutil.move", "shutil.rmtree", "shutil.chown", "sqlite3.connect",
+)  # fmt: skip
+# What the system's own libraries read when they are first needed; Landlock would refuse it to them too.
+SYSTEM = (
+    "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom",
+    "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/sys/fs/cgroup",
 )  # fmt: skip
 FORBIDDEN = {
     "socket": "the network",
@@ -88,6 +94,7 @@ def main(connection, cells: list[Cell], tasks: list[str], given: frozenset[str],
     os.environ[VARIABLE] = os.path.join(folder, "progress.jsonl")  # for a check in an answer's cell
     tempfile.tempdir = folder
     limit(limits, len(tasks))
+    landlock.restrict([*_libraries(), *_data_folders(), *SYSTEM], [folder, os.devnull])
     guard(folder, limits.closed, lambda what: send({"tried": what}))
     for task in loaded:
         send({"begin": task.name})

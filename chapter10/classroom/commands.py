@@ -41,8 +41,9 @@ def _add_grade(commands) -> None:
         "Grade a folder of handed-in notebooks (*.ipynb) and files of hand_in() (answers-NAME.json). A student is a sub-folder, "
         "or a file that lies in the folder itself. Only the answers run, each submission in a process of its own with limits "
         "on time and memory; what can't be read, is missing, crashes or hangs becomes a row of the table and costs nobody else "
-        "anything. The guard keeps honest code from other files, the network and other programs. It is no prison for code "
-        "written to break out: grade strangers' work in a container or on a machine that holds nothing else."
+        "anything. A guard keeps code from other files, the network and other programs: Python's audit hook, and on Linux the "
+        "kernel's Landlock. An answer can still tamper with its own verdict, and without Landlock the guard is no prison: grade "
+        "strangers' work in a container or on a machine that holds nothing else."
     )
     parser = commands.add_parser("grade", help="grade a folder of handed-in notebooks into a CSV table", description=about)
     parser.add_argument("folder", metavar="FOLDER", help="what was handed in")
@@ -71,4 +72,6 @@ def _grade(options: argparse.Namespace) -> int:
     unread = sum(row.verdict in ("missing", "crash", "late", "fault") for row in graded.rows)
     print(f"{graded.files} files of {graded.students} students in {graded.seconds:.0f} s: {len(graded.rows)} rows, {unread} of them "
           f"missing, crashed or out of time. Written: {options.out}")  # fmt: skip
+    if not graded.landlock:
+        print("This kernel has no Landlock: only Python's audit hook kept submissions from other files.", file=sys.stderr)
     return 0

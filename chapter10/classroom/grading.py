@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chapter10.authoring import texts
-from chapter10.classroom import lane, reading, table
+from chapter10.classroom import landlock, lane, reading, table
 from chapter10.classroom.child import Limits
 from chapter10.classroom.reading import Handed
 from chapter10.classroom.table import Row
@@ -24,12 +24,13 @@ from chapter10.files import check_writable
 
 @dataclass(frozen=True)
 class Graded:
-    """What came out of a folder: the rows, in the order of the table, and how long it took."""
+    """What came out of a folder: the rows, in the order of the table, how long it took, and whether the kernel guarded the files."""
 
     rows: list[Row]
     files: int
     students: int
     seconds: float
+    landlock: bool
 
 
 def grade(
@@ -81,7 +82,8 @@ def grade(
     table.write(out, rows)
     if summary is not None:
         table.write_summary(summary, rows)
-    return Graded(rows, len(handed), len({row.student for row in rows}), time.perf_counter() - started)
+    return Graded(rows, len(handed), len({row.student for row in rows}), time.perf_counter() - started,
+                  landlock.version() > 0)  # fmt: skip
 
 
 def _chosen(notebooks: Iterable[str] | None) -> set[str]:
