@@ -91,6 +91,9 @@ def observe(look, source, MyEncoder):
     look.fact("the layers below the heads still bend what goes through them", bool(bend > 1e-2 * mu.abs().max()))
     one, two = network(x), network(x)
     look.fact("the same images give the same μ and log σ²", all(torch.equal(a, b) for a, b in zip(one, two)))
+    first = [p for p in network.parameters() if 12 in p.shape]
+    taught = [torch.autograd.grad(part.square().sum(), first, retain_graph=True, allow_unused=True) for part in one]
+    look.fact("both μ and log σ² teach the first layer", all(any(g is not None and g.any() for g in grads) for grads in taught))
     moved = torch.autograd.grad(sum((part * part.detach()).sum() for part in one), list(network.parameters()), allow_unused=True)
     look.fact("every weight of the encoder gets a gradient", all(g is not None and bool(g.any()) for g in moved))
 

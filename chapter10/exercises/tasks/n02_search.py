@@ -82,6 +82,8 @@ def observe(look, source, my_search):
         return -0.5 * (error + z.square().sum(-1)) - 4 * torch.tensor(0.5).log() - 3.5 * torch.tensor(2 * torch.pi).log()
 
     found = look.call(my_search, log_joint, 3)
+    if found is None:
+        look.missing("what the search gives", "None")
     two = isinstance(found, (tuple, list)) and len(found) == 2
     look.fact("the search gives two things, mu and log_var", two)
     if not two:
@@ -99,7 +101,11 @@ def observe(look, source, my_search):
     look.fact("σ is more than ten times the best one", bool((ratio > 10).all()), judged=False)
     look.fact("σ is that of the prior", bool((log_var.abs() < 0.05).all()), judged=False)
     look.fact("σ is that of the posterior's marginals", bool(((log_var - marginal).abs() < 0.2).all()), judged=False)
-    look.fact("log σ stands for log σ²", bool(((2 * log_var - best.log_var[0]).abs() < 0.2).all()), judged=False)
+    look.fact("each σ is √2 times the best one", bool(((ratio - 2**0.5).abs() < 0.12).all()), judged=False)
+    double = 2 * log_var - best.log_var[0]
+    look.fact("log σ stands for log σ²", bool((double.abs() < 0.2).all()), judged=False)
+    halved = (double + torch.tensor(2.0).log()).abs() < 0.25
+    look.fact("log σ stands for log σ², with half of the entropy", bool(halved.all()), judged=False)
 
 
 def search(objective: str, give: str = "mu.detach(), log_var.detach()", sample: str = "mu + torch.exp(0.5 * log_var) * eps") -> str:
@@ -145,14 +151,22 @@ TASK = Task(
     ways=(BY_CURVATURE, COORDINATE_BY_COORDINATE, THE_PAPERS),
     mistakes=(
         Mistake("no entropy", search("log_joint(z).mean()"),
-                "σ shrinks towards nothing, since E[log p(x, z)] alone is highest for the narrowest q. What is missing from the ELBO?"),
+                "σ shrinks towards nothing: E[log p(x, z)] is highest for the narrowest q, and next to nothing in your objective "
+                "speaks for a "
+                "wide one. Which part of the ELBO does, and does it weigh as it should?"),
         Mistake("the sign of the entropy", search("log_joint(z).mean() - 0.5 * log_var.sum()"),
                 "σ shrinks to nothing: your objective doesn't reward a wide q. The ELBO has −log q in it; how does its mean depend on "
                 "σ?"),
         # bugs.md 8
         Mistake("z = μ", search(RIGHT, sample="mu + 0 * eps"),
-                "σ runs away: log p(x, z) is asked at μ alone, so that a wide q costs nothing, and the entropy draws it apart. Sample "
-                "z from q."),
+                "σ runs away: in your objective a wide q costs nothing. Is log p(x, z) asked at samples of q, and can gradients reach "
+                "σ through "
+                "them?"),
+        # bugs.md 5
+        Mistake("σ = exp(log σ²)", search(RIGHT, sample="mu + torch.exp(log_var) * eps"),
+                "Your samples spread by exp(log_var). That is the variance σ²; the standard deviation is its root, exp(log_var / 2)."),
+        Mistake("downhill", search(f"-({RIGHT})"),
+                "The search goes the wrong way, to where the ELBO is lowest: an optimiser makes smaller what it is given."),
         Mistake("the top alone", search("log_joint(mu[None]).mean() - 0 * log_var.sum()", give="mu.detach(), torch.zeros(L)"),
                 "That is the top of the posterior with a σ of 1. σ must be found as well: your q is {found} nats short."),
         Mistake("the prior", "def my_search(log_joint, L):\n    return torch.zeros(L), torch.zeros(L)\n",
@@ -168,7 +182,8 @@ TASK = Task(
         Mistake("the mean of log σ²", search("log_joint(z).mean() + 0.5 * log_var.mean()"),
                 "The entropy is averaged over the latent dimensions; it is a sum. So q is too narrow."),
         Mistake("too soon", SOLUTION.replace("400, 0.1", "20, 0.1"),
-                "The search is still on its way: {found} nats short. More steps, or larger ones."),
+                "Your q is {found} nats short, and neither μ nor σ is in its place yet. If you search by steps: more of them, or "
+                "larger ones."),
     ),
     points=3,
 )  # fmt: skip
