@@ -78,6 +78,8 @@ def trained():
 
 
 def observe(look, source, my_draws):
+    few = torch.randn(200, LATENT, generator=source)  # before anything is trained
+    look.tensor("five draws for 200 codes", look.call(my_draws, few, 5), shape=(5, LATENT), rtol=0, atol=1e9)
     model, codes, apart, classifier = trained()
     draws = look.tensor("the draws", look.call(my_draws, codes.clone(), DRAWS), shape=(DRAWS, LATENT), rtol=0, atol=1e9).float()
     finite = bool(draws.isfinite().all())
@@ -133,9 +135,8 @@ TASK = Task(
     "The check trains a small autoencoder on the embedded digits, has 1,000 of your codes decoded, and asks for four things: at least "
     f"**{ACCEPTED:.0%}** accepted by the classifier; at least **{KINDS}** kinds of digits among them (the variety of section 3); at most "
     f"**{FAR}** times as far from the nearest code as the codes are from each other; and no copies.\n\n"
-    "Then try it on this page's autoencoder: `drawn(wide[\"autoencoder\"], my_draws(middles[\"autoencoder\"], 2000))`. **Bet** first: "
-    "will "
-    "the rescued autoencoder reach the VAE?",
+    "Then try it on this page's autoencoder. **Bet** first: will the rescued autoencoder reach the VAE?\n\n"
+    '```python\ndrawn(wide["autoencoder"], my_draws(middles["autoencoder"], 2000))  # share accepted, variety\n```',
     answers=("my_draws",),
     stub=STUB,
     hints=(

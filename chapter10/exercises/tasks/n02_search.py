@@ -129,10 +129,13 @@ TASK = Task(
     "diagonal Gaussian "
     "whose ELBO lies highest. The check knows the best one (its model is linear-Gaussian) and lets you be "
     f"**{SHORT} nats** short of it; any way of searching will do.\n\n"
-    "Then try it on this page's VAE, on the image with the largest gap: `log_joint = lambda z: bernoulli_log_likelihood(vae.decode(z), "
-    "x[worst].expand(len(z), -1)) - 0.5 * (z**2).sum(1) - math.log(2 * math.pi)`, and compare with `best_mu[worst]`. From z = 0, does "
-    "it find "
-    "the place?",
+    "Then try it on this page's VAE, on the image with the largest gap, and compare with `best_mu[worst]`. From z = 0, does it find the "
+    "place?\n\n"
+    "```python\n"
+    "def log_joint_of_worst(z):\n"
+    "    log_likelihood = bernoulli_log_likelihood(vae.decode(z), x[worst].expand(len(z), -1))\n"
+    "    return log_likelihood - 0.5 * (z**2).sum(1) - math.log(2 * math.pi)\n"
+    "```",
     answers=("my_search",),
     stub=STUB,
     hints=(
