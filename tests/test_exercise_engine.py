@@ -236,6 +236,20 @@ def test_the_property_that_failed_is_named(found, said):
     assert said in wording(found)
 
 
+def test_of_one_number_a_factor_is_only_guessed():
+    def said(value):
+        looks = Look(), Look()
+        for look, number in zip(looks, (value, 2.0)):
+            look.tensor("the price", number)
+        return nearest("the price", *(look.seen["the price"] for look in looks))
+
+    assert said(2.75) == "The price: expected 2, found 2.75."
+    assert said(2.001) == "The price: expected 2, found 2.001."
+    assert said(6.0) == "The price: expected 2, found 6: 3 times that. Is a factor missing, or too much?"
+    assert said(0.5) == "The price: expected 2, found 0.5: 1/4 of that. Is a factor missing, or too much?"
+    assert said(-2.0) == "The price: the size is right, the sign is not."
+
+
 def test_a_shape_turned_round():
     assert "The axes are exchanged" in wording(torch.zeros(3, 2), torch.zeros(2, 3))
     assert "One number is wanted" in wording(torch.zeros(3), torch.zeros(()))

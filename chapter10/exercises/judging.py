@@ -159,14 +159,14 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
         return verdict("unanswered", task.unanswered)
     if outcome.late:
         return verdict("late", _late(outcome))
+    if sight.same(sight_of(task, task.stub)):  # first, for a solution may take seconds, and notebooks run with their stubs
+        return verdict("unanswered", task.unanswered)
     truth = sight_of(task, task.solution)
     if sight.same(truth, judged_only=True):
         if sight.changed and not truth.changed:
             return verdict("changed", f"The values are right, but your code writes over its argument {_listed(sight.changed)}: "
                            "whoever calls it loses what was there. Work on a copy, or without the underscore.")  # fmt: skip
         return verdict("right", task.right or "Nothing that was tried tells your answer from the solution.")
-    if sight.same(sight_of(task, task.stub)):
-        return verdict("unanswered", task.unanswered)
     for other in task.also:
         if sight.same(sight_of(task, other.code)):
             return verdict("right", other.says, other.section)
@@ -253,7 +253,12 @@ def _values(name: str, a: Tensor, b: Tensor, expected: Seen) -> str:
     ratio = _ratio(a, b)
     if math.isfinite(ratio) and ratio and close(a, ratio * b):
         times = f"{number(ratio)} times" if abs(ratio) >= 1 else f"1/{number(1 / ratio)} of"
-        return f"{name} comes out {times} what is expected{'' if b.numel() == 1 else ', everywhere'}: a factor is missing or too much."
+        if b.numel() > 1:
+            return f"{name} comes out {times} what is expected, everywhere: a factor is missing or too much."
+        # Of one number any other is a multiple: that it is a factor is a guess, and only where it is a whole one.
+        large = max(abs(ratio), 1 / abs(ratio))
+        guess = f": {times} that. Is a factor missing, or too much?" if large > 1.5 and abs(large - round(large)) < 1e-3 * large else "."
+        return f"{name}: expected {number(b.item())}, found {number(a.item())}{guess}"
     offset = (a - b).flatten()[0]
     if b.numel() > 1 and close(a, b + offset):
         way = "high" if offset > 0 else "low"
