@@ -1,6 +1,6 @@
 """`python -m chapter10 bench classroom`: how long a class of 200 takes to grade with two jobs, and whether each row is as it must be.
 
-The submissions are notebooks with one chapter's exercises: right ones in several writings, every known mistake, stubs, and some of
+The submissions are notebooks with one notebook's exercises: right ones in several writings, every known mistake, stubs, and some of
 each accident: a loop without end, a loop that no alarm reaches, a process that ends itself or crashes, memory beyond the limit, a
 look at the neighbour's file, a file that is no notebook.
 """

@@ -4,14 +4,16 @@ import csv
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from chapter10 import bench_classroom
 from chapter10.__main__ import main
-from chapter10.classroom import answers, making, reading, score, table
+from chapter10.classroom import answers, grading, making, reading, score, table
 from chapter10.classroom.reading import Cell
 from chapter10.errors import InputError, SaveError
 from chapter10.exercises import cells, record
@@ -315,8 +317,6 @@ def test_the_table_is_csv_that_excel_reads_and_no_formula(tmp_path):
 
 
 def test_the_summary_adds_up(tmp_path):
-    from dataclasses import replace
-
     other = replace(ROW, task="02-x", points=0, of=3)
     table.write_summary(tmp_path / "s.csv", [ROW, other, replace(ROW, student="li", points=0), replace(other, student="li")])
     rows = list(csv.reader((tmp_path / "s.csv").read_text("utf-8-sig").splitlines()))
@@ -328,6 +328,33 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path):
     with pytest.raises(SaveError):
         table.write(tmp_path / "file" / "t.csv", [ROW])
     assert (tmp_path / "file").read_text() == "mine"
+
+
+# ---- the bench
+
+
+def test_the_bench_has_200_submissions_and_all_known_mistakes(tmp_path):
+    made = bench_classroom.submissions(tmp_path)
+    assert len({one.name for one in made}) == len(made) == 200
+    wanted = {(task, mistake.name) for task in names() if task[:2] == bench_classroom.NOTEBOOK for mistake in load(task).mistakes}
+    assert {(task, mistake) for one in made for task, (_, mistake) in one.expected.items() if mistake} == wanted
+    assert {kind for one in made for kind, _ in one.expected.values()} >= {"right", "late", "crash", "missing", "unanswered"}
+
+
+def test_the_bench_counts_each_row_that_is_not_as_expected(monkeypatch, capsys):
+    def graded(folder, out, **options):
+        rows = [
+            table.Row(one.name, "", "02", task, "", 0, 0, kind, mistake, "", 0.0, "")
+            for one in bench_classroom.submissions(folder) for task, (kind, mistake) in one.expected.items()
+        ]  # fmt: skip
+        rows[3] = replace(rows[3], verdict="near", mistake="")
+        return grading.Graded(rows[:-1], 200, 200, 1000.0, True)
+
+    monkeypatch.setattr(bench_classroom.grading, "grade", graded)
+    found = bench_classroom.classroom()
+    assert found["rows_not_as_expected"] == 2  # one is another, one is not there
+    assert found["targets"] == {"seconds_200_submissions": False, "rows_not_as_expected": False}
+    assert "not as expected" in capsys.readouterr().out
 
 
 # ---- the command line

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -270,6 +271,37 @@ def test_a_lane_that_ends_costs_its_submission_only(tmp_path, monkeypatch):
     rows = graded(folder, notebooks=["02"], jobs=1)
     assert rows["a", "02-kl"]["verdict"] == "crash" and "grade this one again" in rows["a", "02-kl"]["sentence"]
     assert rows["b", "02-kl"]["verdict"] == "right"
+
+
+@POSIX
+def test_ctrl_c_keeps_what_was_graded_and_leaves_no_process(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.ipynb").write_text(notebook({"02-kl": KL.solution}))
+    sleeps = f"import os\nopen('pid', 'w')\nprint()\nos.kill(os.getpid(), 0)\n{body('import time', 'time.sleep(1000)')}"
+    for name in ("b", "c"):
+        (folder / f"{name}.ipynb").write_text(notebook({"02-kl": sleeps + "\nmy_kl(0, 0)"}))
+    command = [sys.executable, "-m", "chapter10", "classroom", "grade", "in", "--out", "grades.csv", "--notebooks", "02", "--jobs", "1"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               env={**os.environ, "PYTHONPATH": str(Path(table.__file__).parents[2]), "TMPDIR": str(tmp_path)})  # fmt: skip
+    until(lambda: list(tmp_path.glob("chapter10-*/pid")), process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    _, problems = process.communicate(timeout=100)
+    assert process.returncode == 130 and problems.endswith("Stopped by hand; what was saved before is whole.\n"), problems
+    assert "Traceback" not in problems
+    with (tmp_path / "grades.csv").open(encoding="utf-8-sig") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file) if row["task"] == "02-kl"}
+    assert rows["a"]["verdict"] == "right"
+    assert all("stopped by hand" in rows[name]["sentence"] for name in ("b", "c"))
+    until(lambda: not list(tmp_path.glob("chapter10-*")), None)  # the folder of who was stopped is gone with its process
+
+
+def until(there, process: subprocess.Popen | None) -> None:
+    end = time.monotonic() + 100
+    while not there():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_the_table_does_not_depend_on_how_many_work_on_it(tmp_path):

@@ -6,12 +6,14 @@ the network and other processes on every system; code written to get round it ca
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import re
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -227,7 +229,7 @@ def guard(folder: str, closed: tuple[str, ...], tell: Callable[[str], None]) -> 
     readable = tuple({os.path.realpath(path) for path in (*_libraries(), *_data_folders())})
     sys.path[:] = [path for path in sys.path if path and _depth(os.path.realpath(path), readable)]
     told: set[str] = set()
-    busy = False
+    asking = threading.local()  # while the guard itself asks something of the system
 
     def refuse(what: str) -> None:
         if what not in told and len(told) < REMARKS:
@@ -246,10 +248,9 @@ def guard(folder: str, closed: tuple[str, ...], tell: Callable[[str], None]) -> 
             refuse(f"open another file: {place}" if event == "open" else f"look into another folder: {place}")
 
     def on_event(event: str, arguments: tuple) -> None:
-        nonlocal busy
-        if busy:  # what the guard itself asks of the system
+        if getattr(asking, "now", False):
             return
-        busy = True
+        asking.now = True
         try:
             reason = FORBIDDEN.get(event) or FORBIDDEN.get(event.split(".")[0])
             if reason and not (event == "os.kill" and arguments[0] == os.getpid()):
@@ -259,8 +260,9 @@ def guard(folder: str, closed: tuple[str, ...], tell: Callable[[str], None]) -> 
                     if isinstance(path, (str, bytes, os.PathLike)):
                         look(event, os.fsdecode(path), arguments)
         finally:
-            busy = False
+            asking.now = False
 
+    _ = ctypes.pythonapi.PyThreadState_SetAsyncExc  # looked up now: where there are no alarms, the time limit needs it
     sys.addaudithook(on_event)
 
 

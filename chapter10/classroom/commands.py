@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def _add_make(commands) -> None:
     about = (
-        "Write the teacher's notebooks (source/, with solutions) and the students' (students/, with stubs) of some chapters' "
+        "Write the teacher's notebooks (source/, with solutions) and the students' (students/, with stubs) of some notebooks' "
         "exercises, with nbgrader's metadata and a configuration for it: the folder can be used as an nbgrader course as it "
         "is. Exercises can be graded without nbgrader too, see `classroom grade`."
     )

@@ -57,6 +57,7 @@ def grade(
     Raises:
         InputError: for a folder that isn't there or holds nothing, a notebook without tasks, or a limit that is none.
         SaveError: where the table can't be written; nothing is begun then.
+        KeyboardInterrupt: when it is stopped by hand, after the table of what was graded until then is written.
     """
     started = time.perf_counter()
     if not (math.isfinite(seconds) and seconds > 0 and megabytes > 0 and (jobs is None or jobs > 0)):
@@ -77,11 +78,14 @@ def grade(
     tasks = [name for name in names() if name[:2] in (set().union(*numbers) if notebooks is None else chosen)]
     wanted = [(i, [task for task in tasks if task[:2] in answered]) for i, answered in enumerate(numbers)]
     limits = Limits(seconds, megabytes, (os.path.realpath(folder),))
-    verdicts = _run([(i, own) for i, own in wanted if own], handed, limits, jobs or _cores(), progress)
-    rows = _rows(handed, tasks, verdicts)
-    table.write(out, rows)
-    if summary is not None:
-        table.write_summary(summary, rows)
+    verdicts = {(i, task): _ended(task, "missing", "Not graded: it was stopped by hand.") for i, own in wanted for task in own}
+    try:
+        _run([(i, own) for i, own in wanted if own], handed, verdicts, limits, jobs or _cores(), progress)
+    finally:
+        rows = _rows(handed, tasks, verdicts)
+        table.write(out, rows)
+        if summary is not None:
+            table.write_summary(summary, rows)
     return Graded(rows, len(handed), len({row.student for row in rows}), time.perf_counter() - started,
                   landlock.version() > 0)  # fmt: skip
 
@@ -130,12 +134,13 @@ def _placed(one: Handed, answered: set[str], chosen: set[str]) -> Handed:
 def _run(
     wanted: list[tuple[int, list[str]]],
     handed: list[Handed],
+    verdicts: dict[tuple[int, str], dict[str, Any]],
     limits: Limits,
     jobs: int,
     progress: Callable[[int, int], None] | None,
-) -> dict[tuple[int, str], dict[str, Any]]:
-    """The verdict of each (file, task), from so many lanes side by side."""
-    waiting, verdicts, done = list(reversed(wanted)), {}, 0
+) -> None:
+    """Fill in the verdict of each (file, task), from so many lanes side by side."""
+    waiting, done = list(reversed(wanted)), 0
     lanes: dict[Any, _Lane] = {}
     try:
         while waiting or lanes:
@@ -150,10 +155,8 @@ def _run(
                 except (EOFError, OSError):  # the lane itself has ended: its submission is told, the others go on
                     said = {"done": True}
                     for task in at.left:
-                        verdicts[at.index, task] = {
-                            "task": task, "kind": "crash", "mistake": "", "seconds": 0.0, "remarks": [],
-                            "text": "The process that watched over it ended too; grade this one again.",
-                        }  # fmt: skip
+                        text = "The process that watched over it ended too; grade this one again."
+                        verdicts[at.index, task] = _ended(task, "crash", text)
                     at.dead = True
                 if "task" in said:
                     verdicts[at.index, said["task"]] = said
@@ -169,7 +172,10 @@ def _run(
     finally:
         for one in lanes.values():
             one.close()
-    return verdicts
+
+
+def _ended(task: str, kind: str, text: str) -> dict[str, Any]:
+    return {"task": task, "kind": kind, "text": text, "mistake": "", "seconds": 0.0, "remarks": []}
 
 
 class _Lane:
