@@ -282,6 +282,18 @@ def test_a_bound_says_what_was_asked_and_found():
     assert judge(low, 1.0).passed and "at most 1, found 1.5" in judge(low, 1.5).text
 
 
+def test_what_ends_a_look_early_is_told():
+    def observe(look, source, f):
+        if not hasattr(f, "encode"):
+            look.missing("your model", f"a {type(f).__name__} without encode")
+        look.number("β", 1.0, within=0.1)
+
+    verdict = judge(task(observe, "class f: encode = 1"), 3.0)
+    assert verdict.text == "Your model: found a float without encode."
+    low = task(lambda look, source, f: look.number("β", f, within=0.1), "f = 1", "f = None")
+    assert judge(low, 3).text == "β: 3 is too high."
+
+
 def test_a_fact_is_told():
     counting = "import itertools\nf = itertools.count().__next__"
     fact = task(lambda look, source, f: look.fact("two calls differ", f() != f()), counting, "f = None")

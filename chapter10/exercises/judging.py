@@ -183,6 +183,11 @@ def _difference(sight: Sight, truth: Sight) -> tuple[str, Seen | None, Seen]:
     difference = sight.first_difference(truth)
     if difference is None:  # the solution itself stops, where this doesn't
         raise InputError("The task's own solution stops: this is a fault of the task, not of your answer. Please report it.")
+    if difference[1] is None:  # it ended early: at something that the solution doesn't have, if the look says what
+        for look, right in zip(sight.looks, truth.looks):
+            for name, seen in look.seen.items():
+                if seen.value is None and name not in right.seen:
+                    return name, seen, difference[2]
     return difference
 
 
@@ -340,7 +345,7 @@ def _notes(outcome: sandbox.Outcome) -> tuple[str, ...]:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text  # a capital β would be read as a B
 
 
 def _listed(names: list[str]) -> str:
