@@ -60,7 +60,7 @@ TASK = Task(
     hints=(
         "Which comes first in the formula of section 6, the mean or the logarithm? And which of the two axes are the samples?",
         "The weights are averaged inside the logarithm, and a mean is a sum divided by K. What becomes of the division outside?",
-        "`torch.logsumexp(log_w, 1)` is the logarithm of the *sum* of the weights, without leaving the logarithm.",
+        "`torch.logsumexp(log_w, 1)` is the logarithm of the sum of the weights, without leaving the logarithm.",
     ),
     solution=SOLUTION,
     why="With K = 1 it is the ELBO's own estimate; more samples can only raise it on average, and it never passes log p(x) on average.",

@@ -21,7 +21,7 @@ TASK = choice(
         "a": "The gap is KL(q‖p(z|x)). It changes with the encoder, which makes q, and with the decoder, which makes the posterior. "
         "Section 5 "
         "removes most of it without touching the model.",
-        "b": "log p(x) is what the *model* says of the data: it changes whenever the decoder does. Only for a fixed decoder would you "
+        "b": "log p(x) is what the model says of the data: it changes whenever the decoder does. Only for a fixed decoder would you "
         "be right.",
         "c": "A bound may rise because it becomes tighter, up to the size of the gap, without log p(x) moving at all.",
         "d": "log p(x) = ELBO + gap, before and after. The decoder may have become better, or q closer to the posterior; log p(x) may "
