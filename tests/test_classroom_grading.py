@@ -15,7 +15,7 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from chapter10.classroom import child, grading, landlock, lane, table
+from chapter10.classroom import child, grading, landlock, lane, making, table
 from chapter10.classroom.child import Limits
 from chapter10.classroom.reading import Cell
 from chapter10.exercises import cells, record
@@ -96,6 +96,7 @@ def handed(tmp_path_factory) -> Path:
     put("renamed.ipynb", notebook(both, bare=True))
     put("twice.ipynb", notebook({"02-kl": KL.mistakes[0].code, "00-kinds": KINDS}, twice=KL.solution))
     put("helper.ipynb", notebook({"02-kl": "def my_kl(mu, v):\n    return half * (mu**2 + v.exp() - 1 - v).sum(1)"}, "half = 0.5"))
+    put("teacher.ipynb", notebook({"02-kl": making.solved(KL), "00-kinds": making.solved(OTHER)}))
     put("checks.ipynb", notebook({"02-kl": KL.solution + "\ncheck('02-kl', my_kl)"}))
     put("imports.ipynb", notebook({"02-kl": KL.solution + "\nfrom chapter10.exercises import check\ncheck('02-kl', my_kl)"}))
     put("wang/02_elbo.ipynb", notebook({"02-kl": KL.mistakes[0].code}))
@@ -145,6 +146,8 @@ def test_every_student_has_a_row_for_every_task(handed, rows):
         ("renamed", "02-kl", "right", "", "found by its name"),
         ("twice", "02-kl", "right", "", "answered 2 times"),
         ("helper", "02-kl", "right", "", "with 1 other cell of the student's"),
+        ("teacher", "02-kl", "right", "", ""),
+        ("teacher", "00-kinds", "right", "", ""),
         ("checks", "02-kl", "right", "", "graded up to where it stops: Its cell stops with NameError"),
         ("imports", "02-kl", "right", "", ""),
         ("wang", "02-kl", "right", "", "handed in 2 times (wang/02_elbo (1).ipynb, wang/02_elbo.ipynb): the best counts"),
@@ -159,7 +162,7 @@ def test_every_student_has_a_row_for_every_task(handed, rows):
 def test_the_row_says_what_became_of_it(rows, student, task, verdict, said, remark):
     row = rows[student, task]
     assert row["verdict"] == verdict and said in row["sentence"] and remark in row["remarks"], row
-    if not remark and student in ("right", "stubs", "imports", "李华"):
+    if not remark and student in ("right", "teacher", "stubs", "imports", "李华"):
         assert row["remarks"] == ""
 
 
@@ -170,7 +173,7 @@ def test_what_goes_wrong_in_one_task_costs_not_the_next(rows, student):
 
 def test_nothing_was_written_into_the_folder(handed, rows):
     assert "my_kl" in (handed / "right.ipynb").read_text("utf-8")
-    assert len(list(handed.rglob("*.ipynb"))) == len(BAD) + 14 and rows["forges", "02-kl"]["points"] == "0"
+    assert len(list(handed.rglob("*.ipynb"))) == len(BAD) + 15 and rows["forges", "02-kl"]["points"] == "0"
 
 
 @POSIX
