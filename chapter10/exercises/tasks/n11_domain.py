@@ -39,7 +39,9 @@ def observe(look, source, mine):
     look.fact("the images are bytes (torch.uint8), as they came", is_bytes)
     if not is_bytes:
         raise Enough
-    look.tensor("your images", torch.zeros(found.shape), shape=(20, 28, 28))
+    look.fact("there are as many images as digits, of 28×28", found.shape == x.shape)
+    if found.shape != x.shape:
+        raise Enough
     look.fact("the digits that were handed in are as they were", torch.equal(given, x))
     look.fact("the same digits give the same images a second time", torch.equal(mine(x.clone()), found))
     look.fact("an image depends on its own digit alone", torch.equal(mine(x[3:4].clone())[0], found[3]))
@@ -84,7 +86,8 @@ TASK = Task(
     ),
     mistakes=(
         Mistake("floats", mine("255.0 - digits"),
-                "Bytes (torch.uint8) are wanted, as they came: did a subtraction or a division make floats of them? `.to(torch.uint8)`."),
+                "A tensor of bytes (torch.uint8) is wanted, as it came: did a subtraction or a division make floats of it? "
+                "`.to(torch.uint8)`."),
         Mistake("in place", CHANGED,
                 "The digits that were handed in have been changed: work on a copy, or the known answer is gone."),
         Mistake("by chance", mine("torch.where(torch.rand(digits.shape) < 0.1, 255, digits).to(torch.uint8)"),

@@ -46,6 +46,8 @@ none_right = sum(all(k != to for k, to in enumerate(order)) for order in orders)
         Mistake("one of three turns", "all_right = 1 / 3\nnone_right = 1 / 3",
                 "Three orders are turns of the whole, as on a ring. There are as many mirrored ones: two heaps may also change places "
                 "while the third stays."),
+        Mistake("only the first", "all_right = 1 / 6\nnone_right = None",
+                "The first share is right. The second is still missing."),
         Mistake("in per cent", "all_right = 100 / 6\nnone_right = 100 / 3",
                 "The size is right, in per cent: give shares, from 0 to 1."),
     ),

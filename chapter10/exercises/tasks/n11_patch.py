@@ -53,7 +53,7 @@ def observe(look, source, patch):
     for words, layers in nets.items():
         kept = list(layers)
         look.number(f"the patch {words}, {layers}", patch(layers), within=0.01)
-        look.fact(f"the list of layers {words} is left as it was", layers == kept)
+        look.fact(f"`layers` is left as it was, for the patch {words}", layers == kept)
 
 
 TASK = Task(

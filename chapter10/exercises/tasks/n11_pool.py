@@ -70,8 +70,10 @@ def play(look, pool, steps: int, batch: int, words: str):
     for step in range(steps):
         numbers = torch.arange(step * batch, (step + 1) * batch).float().unsqueeze(1)
         given = look.call(pool.exchange, weight * (numbers + torch.zeros(2)))
-        if not isinstance(given, torch.Tensor) or given.shape != (batch, 2):
-            look.tensor(f"what the {words} shows", given, shape=(batch, 2))
+        fits = isinstance(given, torch.Tensor) and given.shape == (batch, 2)
+        if step == 0 or not fits:
+            look.fact(f"`exchange` gives a tensor of as many images as it was given, [B, D] ({words}, step {step + 1})", fits)
+        if not fits:
             raise Enough
         shown.append(given)
     look.fact(f"what the {words} shows holds no graph", not any(one.requires_grad for one in shown))
