@@ -146,6 +146,16 @@ TASK = Task(
                 "It points the other way: a draw that is better than the others should become more likely, where f is to rise."),
         Mistake("in the probability", wrong("((value - others)[:, None] * (z - p) / (p * (1 - p))).mean(0)"),
                 "On average too long, by about 1/(p(1 − p)): that is the gradient in the probability. It was asked for in the logit."),
+        Mistake("through f", wrong("torch.autograd.grad(f(p.requires_grad_().expand(4, -1)).mean(), p)[0]"),
+                "f lets no gradient through: it is defined for bits, and there is no slope between 0 and 1. Which estimator needs f's "
+                "values only?"),
+        Mistake("always the same code",
+                "def bits_gradient(f, logits):\n    p = torch.sigmoid(logits)\n    z = (p > 0.5).float()\n"
+                "    return f(z[None]) * (z - p)\n",
+                "Each call gives the same: nothing is drawn, and one code, be it the likeliest, is no average over codes."),
+        Mistake("divided by their spread", wrong("((value - value.mean()) / (value.std() + 1e-8) * (z - p).T).mean(1)"),
+                "Wrong on average: whoever divides by the spread of the draws, as is usual where only the direction counts, changes "
+                "the length by a number that is drawn as well."),
         Mistake("more draws", wrong("((value - others)[:, None] * (z - p)).mean(0)", 64),
                 "f was asked about {found} rows in one call, and four are allowed."),
         Mistake("all codes",

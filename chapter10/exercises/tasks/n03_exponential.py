@@ -35,9 +35,11 @@ EACH = 20_000
 
 
 def observe(look, source, sample_exponential):
+    # few first: 40,000 rates against 40,000 draws, by a wrong shape, would fill the memory
+    look.tensor("z of three rates", sample_exponential(torch.tensor([0.5, 1.0, 2.0])), shape=(3,), rtol=0, atol=1e6)
     rate = torch.tensor([0.5, 2.0], dtype=torch.float64).repeat(EACH).requires_grad_()
     # z itself is drawn: any finite numbers of the right shape will do
-    z = look.tensor("z", look.call(sample_exponential, rate), shape=(2 * EACH,), rtol=0, atol=1000)
+    z = look.tensor("z", look.call(sample_exponential, rate), shape=(2 * EACH,), rtol=0, atol=1e6)
     plain = z.detach().cpu().double().view(EACH, 2)
     look.fact("no z is below 0", bool((plain >= 0).all()))
     look.tensor("the mean of z where λ is 0.5 and 2", plain.mean(0), rtol=0.05, atol=0)

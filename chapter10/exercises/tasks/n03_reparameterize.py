@@ -35,7 +35,7 @@ def observe(look, source, reparameterize):
     mu = torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64).repeat(ROWS, 1).requires_grad_()
     log_var = torch.tensor([0.5, 2.0, 1.2], dtype=torch.float64).square().log().repeat(ROWS, 1).requires_grad_()
     # z itself is drawn: any finite numbers of the right shape will do
-    z = look.tensor("z", look.call(reparameterize, mu, log_var), shape=(ROWS, 3), rtol=0, atol=100)
+    z = look.tensor("z", look.call(reparameterize, mu, log_var), shape=(ROWS, 3), rtol=0, atol=1e6)
     plain = z.detach().cpu().double()
     look.tensor("the spread of z where σ is 0.5, 2 and 1.2", plain.std(0), rtol=0.04, atol=0)
     look.tensor("the mean of z where μ is 3, −1 and 0.5", plain.mean(0), rtol=0, atol=0.11)
@@ -44,7 +44,8 @@ def observe(look, source, reparameterize):
     pairs = torch.stack([(noise[:, i] * noise[:, j]).mean() for i, j in ((0, 1), (0, 2), (1, 2))])
     look.tensor("the correlation between the noise of two latent dimensions", pairs, rtol=0, atol=0.055)
     look.tensor("the correlation between the noise of one row and the next", (noise[1:] * noise[:-1]).mean(), rtol=0, atol=0.055)
-    look.fact("two calls give two samples", not torch.equal(plain, look.call(reparameterize, mu, log_var).detach().cpu().double()))
+    again = torch.as_tensor(reparameterize(mu, log_var)).detach().cpu().double()
+    look.fact("two calls give two samples", not torch.equal(plain, again))
     look.gradient("the gradient of z in mu", z, mu)
     # d log|z − μ| / d log σ² is ½ for all noise
     look.gradient("the gradient of log |z − μ| in log_var", (z - mu.detach()).abs().log(), log_var)
@@ -84,6 +85,8 @@ TASK = Task(
                 "Where σ is 0.5 your z spread by {found}, which is σ²/2. Half of the *logarithm* gives a root."),
         Mistake("log_var for σ", wrong("mu + log_var * torch.randn_like(mu)"),
                 "Where σ is 0.5 your z spread by {found}: you scale the noise by log_var itself, which may even be below 0."),
+        Mistake("root of log_var", wrong("mu + log_var.sqrt() * torch.randn_like(mu)"),
+                "Where σ is below 1, log_var is below 0 and has no root: NaN. The root is wanted of σ², whose logarithm log_var is."),
         Mistake("not scaled", wrong("mu + torch.randn_like(mu)"),
                 "The spread is {found} whatever log_var says: the noise is not scaled by σ."),
         Mistake("log_var as log σ⁴", wrong("mu + (0.25 * log_var).exp() * torch.randn_like(mu)"),

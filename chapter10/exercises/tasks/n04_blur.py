@@ -104,6 +104,10 @@ TASK = Task(
                 "    return (reconstruction + kl).mean()\n",
                 "The sums are right, and where a logit is 50 yours has lost the pixel's loss: after a sigmoid it is exactly 1 in single "
                 "precision, and the gradient is 0. Leave the logits to the function that takes them."),
+        Mistake("squared error",
+                wrong("reconstruction.mean() + kl.mean()").replace(BCE, "F.mse_loss(torch.sigmoid(logits), x, reduction='none').sum(1)"),
+                "That is a squared error: the log-likelihood of a Gaussian, up to scale and constant. Pixels that are 0 or 1 have a "
+                "cross-entropy."),
         Mistake("logits twice",
                 wrong("reconstruction.mean() + kl.mean()").replace("with_logits(logits,", "with_logits(torch.sigmoid(logits),"),
                 "The function takes logits, and you gave it probabilities: the sigmoid is taken twice."),
