@@ -214,8 +214,8 @@ TASK = Task(
         Mistake("rate too high", wrong(rate="1.0", batches=SOME),
                 "The weights have run away: the ELBO is no longer a sensible number. Lower the learning rate by powers of ten."),
         Mistake("not far enough", wrong(rate="1e-3", batches=SOME),
-                "Nothing looks wrong with the loss, and the ELBO is only {found} nats above that of a model without codes. Print the loss: "
-                "if it jumps, the rate is too high; if it still falls at the end, too low, or batches are left over."),
+                "Nothing looks wrong with the loss, and the ELBO stands at {found} nats against that of a model without codes. Print the "
+                "loss: if it jumps, the rate is too high; if it still falls at the end, too low, or batches are left over."),
         Mistake("probabilities for logits",
                 wrong(model="vae.VAE()", batches=SOME).replace("_with_logits(model.decode(z)", "(model.decode(z)").replace(
                     "    optimizer", "    model.decoder.append(nn.Sigmoid())\n    optimizer", 1),
