@@ -89,8 +89,8 @@ def test_requirements_are_ranges_with_a_lower_bound():
 
 
 def test_the_package_imports_only_what_requirements_bring():
-    named = {"sklearn": "scikit-learn"}
-    brought = {"IPython", "jupyter_client", "nbclient", "nbformat", "PIL"}  # by JupyterLab and matplotlib
+    named = {"sklearn": "scikit-learn", "math_core": "math-core"}
+    brought = {"IPython", "jupyter_client", "nbclient", "nbconvert", "nbformat", "PIL", "pygments"}  # by JupyterLab and matplotlib
     allowed = set(requirements()) | brought | set(sys.stdlib_module_names) | {"chapter10"}
     strangers = set()
     for path in (ROOT / "chapter10").rglob("*.py"):

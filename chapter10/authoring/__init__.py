@@ -1,9 +1,9 @@
-"""What the authors of notebooks run, as `python -m chapter10 author sync|run|check|links|picture`.
+"""What the authors of notebooks run, as `python -m chapter10 author sync|run|check|links|picture|site`.
 
 An author edits `notebooks/text/NN_name.md` (MyST, read through jupytext); everything else follows from it:
 `sync` brings the notebook in step and keeps the outputs of cells that did not change, `run` executes it and
 stores the outputs and the measured time, `links` writes the repository's address, `picture` draws the README's
-picture, `check` says what is amiss.
+picture, `site` exports web pages, `check` says what is amiss.
 What these commands write (links, the Colab cell, measured times, the README's table) nobody types.
 """
 
@@ -97,19 +97,22 @@ def _content(notebook: NotebookNode) -> list[tuple[str, str, dict]]:
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Hang `author` with its commands into a command line; each sets `run`, a function args -> exit code."""
     author = subparsers.add_parser("author", help="for authors: bring notebooks in step, run and check them")
-    commands = author.add_subparsers(title="commands", required=True, metavar="sync|run|check|links|picture")
+    commands = author.add_subparsers(title="commands", required=True, metavar="sync|run|check|links|picture|site")
     for name, function, words in [
         ("sync", _sync_command, "write each notebook from its text; outputs of unchanged cells stay"),
         ("run", _run_command, "run notebooks anew and store outputs and times"),
         ("check", _check_command, "say what is amiss with notebooks, texts and README"),
         ("links", _links_command, "write the repository's address wherever it is needed"),
         ("picture", _picture_command, "draw the README's picture anew, from the stored weights"),
+        ("site", _site_command, "export all notebooks, with their stored outputs, as web pages"),
     ]:
         parser = commands.add_parser(name, help=words, description=words)
         if name in ("sync", "run"):
             parser.add_argument(
                 "notebooks", nargs="*", metavar="NN", help="such as 04 or 04_vae; all, if none is named"
             )
+        if name == "site":
+            parser.add_argument("--out", default="site", help="the folder to write (default: site)")
         parser.set_defaults(run=function)
 
 
@@ -168,4 +171,13 @@ def _picture_command(args: argparse.Namespace) -> int:
     from chapter10.authoring.overview import overview
 
     print(f"Drawn: {overview().name}")
+    return 0
+
+
+def _site_command(args: argparse.Namespace) -> int:
+    from chapter10.site import export
+
+    sizes = export(args.out)
+    pages = sum(name.endswith(".html") for name in sizes)
+    print(f"{args.out}: {pages} pages, {sum(sizes.values()) / 1e6:.1f} MB; open {Path(args.out) / 'index.html'}")
     return 0
