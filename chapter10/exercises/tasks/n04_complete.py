@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from copy import deepcopy
 from functools import cache
 
 import torch
@@ -74,6 +75,7 @@ def score(p: torch.Tensor, lower: torch.Tensor) -> float:
 
 def observe(look, source, complete):
     model, upper, lower, of_mean = halves()
+    model, upper = deepcopy(model), upper.clone()  # an answer may train the one and write over the other
     # what is drawn may differ: any finite numbers of the right shape will do
     p = look.tensor("the completion of 120 digits", look.call(complete, model, upper), shape=(IMAGES, 392), rtol=0, atol=1e6)
     plain = p.detach().cpu().double()

@@ -108,7 +108,7 @@ def observe(look, source, train_vae):
         model.eval()
     _, test, no_code = digits()
     with torch.no_grad():
-        encoded = model.encode(test)
+        encoded = model.encode(test.clone())  # an answer may write over it
         if not isinstance(encoded, (tuple, list)) or len(encoded) != 2:
             look.missing("what encode gives", f"a {type(encoded).__name__}, where mu and log_var are expected")
         mu, log_var = encoded
