@@ -17,7 +17,7 @@ TASK = choice(
     },
     right="c",
     reasons={
-        "a": "That holds for the *best* D, the one that no other beats. A weak one, or one that learns nothing, says ½ as well: the "
+        "a": "That holds for the best D, the one that no other beats. A weak one, or one that learns nothing, says ½ as well: the "
         "straight line of section 3 does, and there q is not p.",
         "b": "At an equilibrium D would be ½, but the reverse does not hold: D can still gain wherever p and q differ, if it is given "
         "the weights or the steps to see it.",

@@ -42,14 +42,16 @@ def my_d_loss(theta, psi):
     return F.softplus(-psi * noise).mean() + F.softplus(psi * (theta + noise)).mean()
 """
 
-H, ROUNDS, NEAR = 0.2, 100, 0.02
+H, ROUNDS, NEAR = 0.2, 100, 0.005
 STARTS = ((1.0, 1.0), (-0.5, 1.2), (1.5, -0.3))  # θ and ψ
 
 
 def slope(my_d_loss, theta, psi):
     """The gradient of the loss in ψ, 0 where it doesn't depend on it."""
     psi = torch.as_tensor(psi, dtype=torch.float64).clone().requires_grad_()
-    loss = my_d_loss(torch.as_tensor(theta, dtype=torch.float64), psi)
+    loss = torch.as_tensor(my_d_loss(torch.as_tensor(theta, dtype=torch.float64), psi))
+    if not loss.requires_grad:
+        return torch.zeros_like(psi)
     (found,) = torch.autograd.grad(loss.sum(), psi, allow_unused=True)
     return torch.zeros_like(psi) if found is None else found
 
@@ -59,7 +61,7 @@ def observe(look, source, my_d_loss):
     loss = look.tensor("your loss at θ = 1.5, ψ = 0", look.call(my_d_loss, fake, flat), judged=False)
     if loss.numel() != 1:
         raise Enough
-    look.gradient("its slope in ψ there, which the game makes θ/2", loss.sum(), flat, rtol=0.03, atol=0.01)
+    look.gradient("the slope of your loss in ψ at θ = 1.5, ψ = 0", loss.sum(), flat, rtol=0.03, atol=0.01)
     look.fact("your addition is 0 at ψ = 0", abs(loss.item() - math.log(4)) < 1e-3, judged=False)
     pull, twice = (slope(my_d_loss, 0.0, psi).item() for psi in (0.5, 1.0))
     look.fact("your loss pulls ψ back at θ = 0", pull > 1e-3, judged=False)
@@ -93,10 +95,9 @@ TASK = Task(
     minutes=20,
     statement="The Dirac-GAN with both players in turn, h = 0.2, and −log D creeps home for thousands of rounds. Add to D's loss, so "
             "that the "
-    "game ends within 0.02 of (0, 0) after 100 rounds, from each of three starts: (1, 1), (−0.5, 1.2), (1.5, −0.3). What you "
-    "add must leave the game as it is where D knows nothing: at ψ = 0 the slope of your loss in ψ stays θ/2. The check takes the "
-    "gradients of your loss by autograd and plays. Write it without `exact.DiracGAN`; section 8 has two ways, and the strength is "
-    "yours to find.",
+    "game ends within 0.005 of (0, 0) after 100 rounds, from each of three starts: (1, 1), (−0.5, 1.2), (1.5, −0.3). What you add must "
+    "leave the game as it is where D knows nothing: at ψ = 0 the slope of your loss in ψ stays θ/2. The check takes the gradients of "
+    "your loss by autograd and plays. Write it without `exact.DiracGAN`; section 8 has two ways, and the strength is yours to find.",
     answers=("my_d_loss",),
     stub=STUB,
     hints=(
@@ -109,6 +110,7 @@ TASK = Task(
     right="It comes home from all three starts, and at ψ = 0 the game is as it was.",
     unanswered="That is still the plain loss of the game: it goes round.",
     observe=observe,
+    setting="from chapter10 import exact, gan\n",
     ways=(BY_AUTOGRAD, INSTANCE_NOISE, NOISE_DRAWN),
     mistakes=(
         Mistake("too weak", adds("0.3 / 2 * psi**2"),

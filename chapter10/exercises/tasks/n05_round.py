@@ -134,20 +134,39 @@ BOTH_BACKWARD_FIRST = HEAD + """\
     g_optimizer.step()
 """
 
+ZEROED_AT_THE_END = HEAD + f"""\
+    d_loss = {D_STEP.replace(".detach()", "")}
+    d_loss.backward()
+    d_optimizer.step()
+    {G_STEP}.backward()
+    g_optimizer.step()
+    d_optimizer.zero_grad()
+    g_optimizer.zero_grad()
+"""
+
+ZEROED_AFTER_ITS_STEP = HEAD + f"""\
+    {D_STEP}.backward()
+    d_optimizer.step()
+    d_optimizer.zero_grad()
+    {G_STEP}.backward()
+    g_optimizer.step()
+    g_optimizer.zero_grad()
+"""
+
 TASK = Task(
     name="05-round",
     title="one round of the game",
     section="10.3.3",
     minutes=15,
     statement="Write one round: D's step on `real` and on fakes made from `z_d`, then G's step, non-saturating, on fakes made from "
-    "`z_g`. D gives logits; `gan.discriminator_loss` and `gan.non_saturating_generator_loss` are yours to use. Two questions hide "
-    "in it: where must a `detach` stand, where must none, and whose gradients must be zeroed when? The check plays two rounds with "
-    "plain gradient descent and looks at both players' steps.",
+    "`z_g`. D gives logits; `gan.discriminator_loss` and `gan.non_saturating_generator_loss` are yours to use. Two questions hide in it: "
+    "where must a `detach` stand, where must none, and whose gradients must be zeroed when? The check plays two rounds with plain "
+    "gradient descent and looks at both players' steps.",
     answers=("my_round",),
     stub=STUB,
     hints=(
         "Which weights does each of the two losses depend on, and which of them may move in each step?",
-        "D's step must not reach G: its fakes are detached. G's step must go *through* D to reach G, so there no detach stands.",
+        "D's step must not reach G: its fakes are detached. G's step must go through D to reach G, so there no detach stands.",
         "On its way G's backward leaves gradients in D. D's optimiser must zero them before D's next backward; G's zeroes its own.",
     ),
     solution=SOLUTION,
@@ -170,6 +189,12 @@ TASK = Task(
                 "backward."),
         Mistake("neither detached nor zeroed for G", variant(d_loss=D_STEP.replace(".detach()", ""), zero_g=False),  # 15
                 "G's step has leftovers: D's loss sent gradients into G, which were not zeroed. Cut the fakes off in D's step."),
+        Mistake("neither detached nor zeroed before G's step", ZEROED_AT_THE_END,  # 15
+                "G's step has leftovers: D's loss sent gradients into G, and zeroing at the end of the round comes too late for them. "
+                "Cut the fakes off in D's step."),
+        Mistake("D's gradients zeroed right after its step", ZEROED_AFTER_ITS_STEP,  # 16
+                "In the first round all is right, in the second D's step is off: you zero D's gradients before G's backward() leaves new "
+                "ones in D. Zero them before D's own backward."),
         Mistake("G's gradients not zeroed", variant(zero_g=False),
                 "In the first round all is right, in the second G's step is off: its gradients pile up from round to round. Zero them "
                 "before its backward."),

@@ -67,6 +67,7 @@ TASK = Task(
     "ε + (1 − 2ε)·D*: q stands in the numerator, and where p is about 0 and q large, the fakes have little reason to move.",
     right="D* as before, times 1 − ε: the shape is kept, and where only fakes are D is still 0.",
     observe=observe,
+    setting="from chapter10 import exact, gan\n",
     ways=(BY_TERMS, BY_SEARCH),
     mistakes=(
         Mistake("no smoothing", wrong("p / (p + q)"), "That is D* without smoothing: ε changes nothing in it."),
@@ -75,7 +76,7 @@ TASK = Task(
         Mistake("p in part below", wrong("(1 - eps) * p / ((1 - eps) * p + q)"),
                 "1 − ε counts above only. Below, p appears in full: its share ε has gone to log(1 − D), and not away."),
         Mistake("one minus it", wrong("1 - (1 - eps) * p / (p + q)"),
-                "That is one minus it: D is the probability of being *real*."),
+                "That is one minus it: D is the probability of being real."),
         Mistake("the share ε", wrong("eps * p / (p + q)"),
                 "Real data have the label 1 − ε. With yours, D says ε where only data are."),
         Mistake("ε taken off", wrong("p / (p + q) - eps"),

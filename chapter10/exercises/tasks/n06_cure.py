@@ -130,7 +130,7 @@ TASK = Task(
     unanswered="These are still the settings that collapse.",
     observe=observe,
     ways=(method("lr=3e-3, betas=(0.5, 0.999), objective=gan.Objective(r1=1.0), average=0.99"), TWO_STEPS_OF_D),
-    setting="from chapter10 import data, gan, metrics\n",
+    setting="from chapter10 import data, gan, metrics, recipes\n",
     mistakes=(
         Mistake("a lower rate alone", method("lr=3e-4, betas=(0.9, 0.999)"),
                 "A lower rate goes the same way, more slowly ({name}: {found}). The direction of the steps is the trouble, not their "

@@ -42,6 +42,7 @@ TASK = Task(
     why="−E[log D(G(z))], the non-saturating loss: where D is sure of a fake its gradient in the logit is −1, and not 0.",
     right="−E[log D], with its full gradient where D is sure of a fake.",
     observe=observe,
+    setting="from chapter10 import data, gan, metrics, recipes\n",
     ways=(line("-F.logsigmoid(logits).mean()"), line("F.softplus(-logits.double()).sum() / len(logits)"),
           line("torch.logaddexp(torch.zeros_like(logits), -logits).mean()")),
     mistakes=(

@@ -78,7 +78,7 @@ def observe(look: Look, source: torch.Generator, *chosen: object) -> None:
     for which, letter in zip(LOGS, chosen):
         letter = letter.strip().strip("()").lower() if isinstance(letter, str) else letter
         if letter is None:
-            look.missing(f"the fault of log {which}", "None")
+            look.missing(f"the fault of log {which}", f"None, which is none of {', '.join(order)}")
         if letter not in order:
             look.missing(f"the fault of log {which}", f"{letter!r}, which is none of {', '.join(order)}")
         look.number(f"the fault of log {which}", order.index(letter), within=0.1)

@@ -17,7 +17,7 @@ TASK = choice(
     },
     right="d",
     reasons={
-        "a": "Fewer are found out by *this* D. In part 3.1 the generator stands still while its loss rises with its opponent, and it "
+        "a": "Fewer are found out by this D. In part 3.1 the generator stands still while its loss rises with its opponent, and it "
                 "could fall "
         "the same way. What else may have changed overnight?",
         "b": "That may be so, but it does not follow: before the same D, a better generator has a lower loss as well. Is there anything "

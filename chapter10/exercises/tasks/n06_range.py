@@ -53,7 +53,7 @@ TASK = Task(
     unanswered="The fault is still in it.",
     observe=observe,
     ways=(BY_HAND, IN_PLACE, line("data.to_signed(images)"), line("(images.flatten(1).float() / 255 - 0.5) / 0.5")),
-    setting="from chapter10 import data\n",
+    setting="from chapter10 import data, gan, metrics, recipes\n",
     mistakes=(  # bugs.md 18
         Mistake("half of the range", line("images.flatten(1) / 255 - 0.5"),
                 "Now the images go from −½ to ½, and tanh from −1 to 1: a pixel beyond ½ is a sure sign of a fake."),

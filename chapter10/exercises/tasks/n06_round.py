@@ -128,8 +128,8 @@ def observe(look, source, my_repaired):
     x = torch.rand(4, 6, generator=source)
     for turn, name in enumerate(("first", "second"), 1):  # the second shows what the first has left behind
         look.call(my_repaired, generator, discriminator, g_optimizer, d_optimizer, x)
-        look.tensor(f"the number of D's steps after the {name} round", len(d_optimizer.given), shape=())
-        look.tensor(f"the number of G's steps after the {name} round", len(g_optimizer.given), shape=())
+        look.number(f"the number of D's steps after the {name} round", len(d_optimizer.given), within=0.1)
+        look.number(f"the number of G's steps after the {name} round", len(g_optimizer.given), within=0.1)
         if len(d_optimizer.given) == len(g_optimizer.given) == turn:
             given = torch.cat([gradient.flatten() for gradient in d_optimizer.given[-1]])
             look.tensor(f"the gradient that D's optimiser gets in the {name} round", given, atol=1e-6)
@@ -161,10 +161,9 @@ TASK = Task(
     also=(
         Mistake("both at once", AT_ONCE,
                 "Clean: each player gets the gradient of its own loss. Yours is the simultaneous game, G before D's old weights; the "
-                "chapter's loop lets G "
-                "play against the D that has just stepped."),
+                "chapter's loop lets G play against the D that has just stepped."),
     ),
-    setting="from chapter10 import gan\n",
+    setting="from chapter10 import data, gan, metrics, recipes\n",
     mistakes=(
         Mistake("detached in G's step", steps(g_fake="generator(torch.randn(len(x), generator.latent_dim)).detach()"),  # bugs.md 15
                 "G's optimiser gets no gradient: the fakes of G's step are detached, so nothing leads back to G. Only D's step detaches "
@@ -174,6 +173,10 @@ TASK = Task(
         Mistake("D's gradients not zeroed", steps(before_d=""),  # bugs.md 16
                 "In the second round D's gradient is no longer that of D's loss: G's backward() has left something in D's .grad. Zero "
                 "D's gradients before D's backward()."),
+        Mistake("D's gradients zeroed right after its step",
+                steps(before_d="").replace("    d_optimizer.step()\n", "    d_optimizer.step()\n    d_optimizer.zero_grad()\n"),
+                "In the second round D's gradient is not that of D's loss: you zero it before G's backward() leaves something new in D's "
+                ".grad. Zero it before D's own backward()."),
         Mistake("G's gradients not zeroed", steps(before_g=""),
                 "The first round is right, in the second G's optimiser still gets the gradient of the round before. Zero it in each "
                 "round."),

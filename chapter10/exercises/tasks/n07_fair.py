@@ -2,6 +2,7 @@
 
 import torch
 
+from chapter10 import metrics
 from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
 
@@ -53,6 +54,13 @@ class Ruler:
         return (images - 0.5) @ self.weights
 
 
+def plain(result):
+    """Two distances as numbers, whether as such or with what stands beside them."""
+    if type(result) not in (tuple, list):
+        return result
+    return [getattr(value, "value", value) for value in result]
+
+
 def observe(look, source, my_fair):
     ruler = Ruler(source)
 
@@ -60,9 +68,9 @@ def observe(look, source, my_fair):
         return (0.8 * scale * torch.randn(count, PIXELS, generator=source) + shift).sigmoid()
 
     real, good, bad = images(REAL), images(FEW), images(MANY, 0.15, 1.1)
-    result = look.call(my_fair, ruler, real, bad, good)
-    if isinstance(result, (tuple, list)):
-        result = [getattr(value, "value", value) for value in result]
+    result = plain(look.call(my_fair, ruler, real, bad, good))
+    if isinstance(result, metrics.FrechetClassifierDistance):
+        look.missing("your two distances", "one distance alone")
     found = look.tensor("your two distances, of a worse model with many samples and a better one with few", result, shape=(2,), rtol=0.4)
     if not found.isfinite().all():
         raise Enough
@@ -70,14 +78,10 @@ def observe(look, source, my_fair):
     look.fact("the first distance is that of all its samples", bool(found[0] < 0.6 * found[1]), judged=False)
     look.fact("the two are the same to the last digit", bool(found[0] == found[1]), judged=False)
     look.fact("a distance is below half of what real images score", bool(found.min() < 2), judged=False)
-    turned = look.call(my_fair, ruler, real, good, bad)
-    if isinstance(turned, (tuple, list)):
-        turned = [getattr(value, "value", value) for value in turned]
+    turned = plain(look.call(my_fair, ruler, real, good, bad))
     look.tensor("the same two sets, the small one first", turned, shape=(2,), rtol=0.4)
     same = images(MANY, 0.1), images(FEW, 0.1)
-    result = look.call(my_fair, ruler, real, *same)
-    if isinstance(result, (tuple, list)):
-        result = [getattr(value, "value", value) for value in result]
+    result = plain(look.call(my_fair, ruler, real, *same))
     look.tensor("many and few samples of the same model", result, shape=(2,), rtol=0.3)
 
 
@@ -89,12 +93,11 @@ TASK = Task(
     statement="A colleague compares two generators by `metrics.frechet_classifier_distance` and reports that the second is worse. In the "
             "cell "
     "above, both sets of samples come from *the same* model. What is unfair? Mend `my_fair`: it returns two distances that can be "
-    "compared, "
-    "from the same arguments and with no fewer samples than needed.",
+    "compared, from the same arguments and with no fewer samples than needed.",
     answers=("my_fair",),
     stub=STUB,
     hints=(
-        "Print the floor beside each value: `metrics.frechet_classifier_distance(...)` shows what *real* images score with as many "
+        "Print the floor beside each value: `metrics.frechet_classifier_distance(...)` shows what real images score with as many "
         "samples.",
         "From few samples a mean and a covariance are known only roughly, and every error adds to the distance.",
         "The distance takes as many real images as there are samples. So only the numbers of samples have to be made equal: which one "
@@ -108,7 +111,7 @@ TASK = Task(
     unanswered="The fault is still in it: a distance from few samples is too large, even for real images.",
     observe=observe,
     ways=(MEAN_OF_DRAWS, BY_FEATURES, SOLUTION.replace(".value for", " for")),
-    setting="from chapter10 import metrics\n",
+    setting="from chapter10 import comparison, data, metrics\n",
     mistakes=(  # bugs.md 29
         Mistake("the floors taken off", HEAD + """\
     found = [metrics.frechet_classifier_distance(judge, real, fake) for fake in (first, second)]
@@ -144,13 +147,17 @@ TASK = Task(
         values.append(metrics.frechet_distance(features.mean(0), features.T.cov(), fake.mean(0), fake.T.cov()))
     return tuple(values)
 """,
-                "You made the number of *real* images equal. The samples are still many on one side and few on the other, and that "
-                "side's error is "
-                "the one that differs."),
+                "You made the number of real images equal. The samples are still many on one side and few on the other, and that side's "
+                "error is the one that differs."),
         Mistake("divided by the counts", HEAD + """\
     return tuple(metrics.frechet_classifier_distance(judge, real, fake).value / len(fake) for fake in (first, second))
 """,
                 "You divided by the number of samples. A distance is no sum over them: the surplus of a small set isn't undone so."),
+        Mistake("fewer than there are", HEAD + """\
+    count = min(len(first), len(second)) // 2
+    return tuple(metrics.frechet_classifier_distance(judge, real, fake[:count]).value for fake in (first, second))
+""",
+                "These can be compared, and both are larger than need be: you took fewer samples than both sets have."),
         Mistake("exchanged", HEAD + """\
     count = min(len(first), len(second))
     return tuple(metrics.frechet_classifier_distance(judge, real, fake[:count]).value for fake in (second, first))

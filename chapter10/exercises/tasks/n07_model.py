@@ -25,7 +25,7 @@ def plain(name: object) -> object:
 def observe(look: Look, source: torch.Generator, *chosen: object) -> None:
     for purpose, name in zip(RIGHT, map(plain, chosen)):
         if name is None:
-            look.missing(f"your model for {purpose!r}", "None")
+            look.missing(f"your model for {purpose!r}", f"None, which is none of {', '.join(MODELS)}")
         if name not in MODELS:
             look.missing(f"your model for {purpose!r}", f"{name!r}, which is none of {', '.join(MODELS)}")
         look.number(f"your model for {purpose!r}", MODELS.index(name), within=0.1)

@@ -146,15 +146,14 @@ TASK = Task(
     right="Every image found, within the calls. Of an image that no z makes exactly, the nearest picture is all that a search can find.",
     observe=observe,
     ways=(ONE_AFTER_THE_OTHER, GRID_FIRST),
-    setting="from chapter10 import recipes\n",
+    setting="from chapter10 import comparison, recipes\n",
     mistakes=(
         Mistake("one start", search(starts="1"),
                 "Some images are found and some are missed: from one start a descent may end in a valley that isn't the deepest. Largest "
                 "error: {found}."),
         Mistake("not the best start of each image", search(choose="error.sum(1).argmin().expand(len(x))"),
                 "Some start had reached each image, but for some you hand back another one. Compare the errors image by image: one start "
-                "for all "
-                "won't do, nor the last."),
+                "for all won't do, nor the last."),
         Mistake("starts that are the same", search(start="torch.zeros(starts * len(x), latent_dim)"),
                 "All of your starts are the same z, so they go the same way, and end in the same valley. Draw them."),
         Mistake("uphill", search(loss="(-(decode(z) - target).square().sum())"),

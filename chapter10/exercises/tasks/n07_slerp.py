@@ -83,6 +83,7 @@ TASK = Task(
             "on it.",
     right="Direction and length agree, at the ends and between them.",
     observe=observe,
+    setting="from chapter10 import comparison\n",
     ways=(BY_ROTATION, ROW_BY_ROW),
     mistakes=(
         Mistake("length 1", direct(ARC, "1"),
