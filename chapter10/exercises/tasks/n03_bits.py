@@ -118,6 +118,7 @@ TASK = Task(
     "the gradient of E[f(z)] in the logits, [L]. It must be right on average, and its variance at most a twentieth of that of the bare "
     "score function with as many draws. The check calls it 2,000 times and compares with the exact gradient, summed over all codes.",
     answers=("bits_gradient",),
+    setting="from torch.distributions import Normal\n",
     stub=STUB,
     hints=(
         "What is ∇ log q(z) for one bit, in its logit? And what does the −100 do to f(z)·∇ log q(z)?",

@@ -62,6 +62,7 @@ TASK = Task(
     statement="The exponential distribution with rate λ has the density λ·e^(−λz) for z ≥ 0, and mean 1/λ. Write a sampler through "
     "which gradients reach `rate` [B], from uniform noise. Don't use `torch.distributions`.",
     answers=("sample_exponential",),
+    setting="from torch.distributions import Normal\n",
     stub=STUB,
     hints=(
         "Which share of the distribution lies below z, and how is that share itself distributed when z is drawn?",

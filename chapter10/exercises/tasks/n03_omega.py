@@ -32,6 +32,7 @@ TASK = Task(
     "gradient is −ω·sin(ωε), one of the score function cos(ωε)·ε. The larger ω, the steeper f, and pathwise gradients are made of f′. "
     "From which ω > 0 on has the score function at most a tenth of the pathwise variance? Measure it, or work it out, to within 0.1.",
     answers=("omega",),
+    setting="from torch.distributions import Normal\n",
     stub="omega = None",
     hints=(
         "Draw 200,000 ε and take `.var()` of both, for a few ω. Which of the two grows with ω, and how?",

@@ -66,6 +66,7 @@ TASK = Task(
     statement="Your turn: the chapter's `reparameterize`. `mu` and `log_var` are what the encoder gives, both [B, L]; `log_var` is "
     "log σ². Return one sample z [B, L] through which gradients reach both.",
     answers=("reparameterize",),
+    setting="from torch.distributions import Normal\n",
     stub=STUB,
     hints=(
         "In which way can you write a sample of N(μ, σ²) so that μ and σ are in it, and the random part doesn't depend on them?",

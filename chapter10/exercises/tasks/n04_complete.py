@@ -143,7 +143,7 @@ TASK = Task(
     "fault of the model?",
     answers=("complete",),
     stub=STUB,
-    setting="from chapter10 import data, vae\n",
+    setting="from chapter10 import data, metrics, recipes, vae\n",
     hints=(
         "Draw the completions from ten starting points beside each other. Which of them would you bet on, and with how many nats?",
         "p(lower | upper) is an average of p(lower | z) over *all* codes that fit the upper half, each by how well it fits.",

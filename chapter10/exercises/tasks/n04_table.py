@@ -82,7 +82,7 @@ TASK = Task(
     "from being that. Repair both.",
     answers=("table_entry",),
     stub=STUB,
-    setting="from chapter10 import vae\n",
+    setting="from chapter10 import data, metrics, vae\n",
     hints=(
         "Write down the ELBO of part 1. Which symbols of the function are not in it, and which of it are not in the function?",
         "Evaluate the same images twice. Should an expectation over q(z|x), estimated from one draw, repeat to the last digit?",

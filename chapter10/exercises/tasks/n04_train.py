@@ -176,7 +176,7 @@ TASK = Task(
     "`train_vae(data.Batches(images.train, 32))`.",
     answers=("train_vae",),
     stub=STUB,
-    setting="from chapter10 import data, vae\nfrom chapter10.training import fit, warmup_cosine\n",
+    setting="from chapter10 import data, metrics, recipes, vae\nfrom chapter10.training import fit, warmup_cosine\n",
     hints=(
         "Print reconstruction and KL, in nats an image, every 100 batches. Which of them moves, and in which direction should it?",
         "Both terms are sums over their dimensions and means over the batch; z is drawn with σ, the root of exp(log_var).",
