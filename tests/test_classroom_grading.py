@@ -248,6 +248,31 @@ def test_every_solution_passes_behind_the_guard(tmp_path):
     assert kinds == dict.fromkeys(tasks, "right")
 
 
+# An audit hook can't be taken back, so this runs in a process of its own. The alarm rings every 50 ms.
+SLOW_HOOK = """
+import sys, time
+from chapter10.exercises import sandbox
+
+sys.addaudithook(lambda event, arguments: time.sleep(0.12) if event == "sys.settrace" else None)
+
+
+def endless():
+    while True:
+        pass
+
+
+outcome = sandbox.run(endless, 0.2)
+print(outcome.late, type(outcome.error).__name__)
+"""
+
+
+@POSIX
+def test_an_alarm_that_rings_in_an_audit_hook_is_a_time_limit_all_the_same():
+    said = subprocess.run([sys.executable, "-c", SLOW_HOOK], capture_output=True, text=True, timeout=100,
+                          env={**os.environ, "PYTHONPATH": str(Path(table.__file__).parents[2])})  # fmt: skip
+    assert said.stdout == "True TooLong\n", said
+
+
 def flood(connection) -> None:
     while True:
         os.write(connection.fileno(), b"x" * 10_000)

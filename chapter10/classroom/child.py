@@ -250,8 +250,8 @@ def guard(folder: str, closed: tuple[str, ...], tell: Callable[[str], None]) -> 
     def on_event(event: str, arguments: tuple) -> None:
         if getattr(asking, "now", False):
             return
-        asking.now = True
         try:
+            asking.now = True
             reason = FORBIDDEN.get(event) or FORBIDDEN.get(event.split(".")[0])
             if reason and not (event == "os.kill" and arguments[0] == os.getpid()):
                 refuse(f"use {reason}")

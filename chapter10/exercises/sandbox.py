@@ -100,10 +100,16 @@ class _Alarm:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.over, self.tracer = seconds, False, sys.gettrace()
+        self.seconds, self.over, self.tracer, self.arming = seconds, False, sys.gettrace(), False
 
     def _arm(self, frame) -> None:
-        sys.settrace(self._trace)
+        if self.arming:
+            return  # the alarm came again in an audit hook that hears of settrace, which can't be called twice at a time
+        self.arming = True
+        try:
+            sys.settrace(self._trace)
+        finally:
+            self.arming = False
         while frame is not None and frame.f_code is not run.__code__:
             frame.f_trace, frame = self._trace, frame.f_back
 
