@@ -114,7 +114,8 @@ def test_nothing_is_asked_from_another_address(site, pages):
         assert page.language == "en"
         for source in page.loaded:
             assert source.startswith("data:") or (site / source).is_file(), (name, source)
-    assert not re.search(r"url\(|@import|https?:", (site / "site.css").read_text("utf-8"))
+    for name in ("site.css", "site-math.css"):
+        assert not re.search(r"url\((?!\"data:)|@import|https?:", (site / name).read_text("utf-8"))
     assert not re.search(r"fetch\(|XMLHttpRequest|https?:", (site / "site.js").read_text("utf-8"))
 
 
@@ -199,11 +200,21 @@ def test_a_place_that_does_not_serve_is_told(tmp_path, capsys):
     assert [path.name for path in mine.iterdir()] == ["thesis.txt"] and file.read_text("utf-8") == "mine"
 
 
-def test_a_folder_without_notebooks_is_told(tmp_path):
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    with pytest.raises(InputError, match="no notebooks"):
+def test_without_a_clone_or_without_outputs_nothing_is_written(tmp_path):
+    with pytest.raises(InputError, match="no folder notebooks"):
         export(tmp_path / "site", root=tmp_path)
-    assert not (tmp_path / "site" / "index.html").exists()
+    ignored = shutil.ignore_patterns("*.ipynb", ".*")
+    for name in ("README.md", "pyproject.toml", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("notebooks", "chapter10/assets"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    bare = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4)
+    for cell in bare.cells:
+        cell.update({"outputs": []} if cell.cell_type == "code" else {})
+    nbformat.write(bare, tmp_path / "notebooks" / "00_start_here.ipynb")
+    with pytest.raises(InputError, match="00_start_here.ipynb has no outputs"):
+        export(tmp_path / "site", root=tmp_path)
+    assert list(tmp_path.glob("site/*")) == []
 
 
 LINKS = Links(ROOT, "https://example.org/repo", {"notebooks/04_vae.ipynb": "04_vae.html"})
@@ -342,6 +353,24 @@ def test_a_page_shows_itself_and_its_live_figures_answer(site, pages, page, name
     page.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=False)
     assert page.js("document.documentElement.scrollWidth") <= 390
     page.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_formulas_are_drawn_with_the_font_that_comes_along(site, pages, page):
+    """Every sign of every formula: another font would show that the one in chapter10/assets lacks it."""
+    for domain in ("DOM", "CSS"):
+        page.call(f"{domain}.enable")
+    seen = 0
+    for name in (name for name in PAGES if pages[name].formulas):
+        page.open(site / f"{name}.html")
+        page.js("document.fonts.ready.then(() => 0)")
+        root = page.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        for node in page.call("DOM.querySelectorAll", nodeId=root, selector="mi, mo, mn, mtext")["nodeIds"]:
+            fonts = page.call("CSS.getPlatformFontsForNode", nodeId=node)["fonts"]
+            assert all(font["isCustomFont"] for font in fonts), (name, fonts)
+            seen += bool(fonts)
+    assert seen > 500
+    for domain in ("CSS", "DOM"):
+        page.call(f"{domain}.disable")
 
 
 def test_every_picture_of_a_page_loads(site, page):

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import html
 import re
+from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
-from chapter10.authoring.generated import CONTENTS, links_line, readme, repository
-from chapter10.authoring.texts import ROOT, notebook_path
+from chapter10.authoring.generated import CONTENTS, links_line, readme, repository, teachers_path
+from chapter10.authoring.texts import ROOT, names, notebook_path
 from chapter10.errors import InputError
 from chapter10.site.cells import Body, notebook_body, pictures, text_body
 from chapter10.site.markup import Links, plain
 from chapter10.site.search import index
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
 SITE = "Chapter 10, by experiment"
-ASSETS = ("site.css", "site.js")
+ASSETS = ("site.css", "site.js", "STIXTwoMath-OFL.txt")
 PICTURE = re.compile(r"^!\[([^\]]+)\]\(chapter10/assets/(overview\.png)\)$", re.M)
 
 
 def build(root: Path = ROOT) -> dict[str, bytes]:
     """All files of the site by their path in its folder. Raises InputError for what can't be shown."""
-    import nbformat
-
+    texts = names(root=root)  # says so outside a clone
     address = repository(root)
-    names = [name for name in CONTENTS if notebook_path(name, root).is_file()]
-    if not names:
-        raise InputError(f"There are no notebooks in {root / 'notebooks'}. Run this in a clone of the repository.")
-    teachers = root / "notebooks" / "for_teachers.md"
-    targets = {f"notebooks/{name}.ipynb": f"{name}.html" for name in names}
+    shown = [name for name in CONTENTS if name in texts]
+    targets = {f"notebooks/{name}.ipynb": f"{name}.html" for name in shown}
     targets |= {"notebooks/for_teachers.md": "for_teachers.html", "README.md": "index.html"}
     links = Links(root, address, targets)
     bodies = {"index.html": _front(root, links)}
-    for name in names:
-        notebook = nbformat.read(notebook_path(name, root), as_version=4)
-        bodies[f"{name}.html"] = notebook_body(notebook, name, links, _note(name, address))
+    for name in shown:
+        bodies[f"{name}.html"] = notebook_body(_notebook(name, root), name, links, _note(name, address))
     bodies["for_teachers.html"] = text_body(
-        teachers.read_text("utf-8"), "notebooks", links, "notebooks/for_teachers.md"
+        teachers_path(root).read_text("utf-8"), "notebooks", links, "notebooks/for_teachers.md"
     )
     order = list(bodies)
     template = Template(_asset("site.html").decode())
@@ -46,13 +46,34 @@ def build(root: Path = ROOT) -> dict[str, bytes]:
         file: _page(template, file, body, titles, order, address).encode() for file, body in bodies.items()
     }
     written |= {name: _asset(name) for name in ASSETS}
+    written["site-math.css"] = _font()
     written["overview.png"] = _asset("overview.png")
     written["site-index.js"] = index({file: (titles[file], body.html) for file, body in bodies.items()})
     return written | pictures(iter(bodies.values()))
 
 
+def _notebook(name: str, root: Path) -> NotebookNode:
+    import nbformat
+
+    path = notebook_path(name, root)
+    notebook = nbformat.read(path, as_version=4) if path.is_file() else None
+    if notebook is None or not any(cell.get("outputs") for cell in notebook.cells):
+        raise InputError(f"notebooks/{name}.ipynb has no outputs to show: python -m chapter10 author run {name}")
+    return notebook
+
+
 def _asset(name: str) -> bytes:
     return (files("chapter10") / "assets" / name).read_bytes()
+
+
+def _font() -> bytes:
+    """A style sheet that holds the font of formulas: from a disk, Firefox takes no font out of another file.
+
+    Without it underbraces and brackets grow only where the reader's system has a font for mathematics.
+    """
+    content = b64encode(_asset("STIXTwoMath.woff2")).decode()
+    source = f'url("data:font/woff2;base64,{content}") format("woff2")'
+    return f'@font-face {{ font-family: "STIX Two Math"; font-display: swap; src: {source}; }}\n'.encode()
 
 
 def _note(name: str, address: str) -> str:
@@ -82,8 +103,12 @@ def _front(root: Path, links: Links) -> Body:
         "Teaching with them? A [page for teachers](notebooks/for_teachers.md) has plans for lessons, and the answers: "
         "it gives everything away.\n\n"
     )
+    font = (
+        "\n- Formulas are set in **STIX Two Math**, © The STIX Fonts Project Authors, "
+        "[SIL Open Font License 1.1](chapter10/assets/STIXTwoMath-OFL.txt).\n"
+    )
     mark = "PICTUREOFTHEFRONTPAGE"
-    source = PICTURE.sub(mark, head) + run + credits_[0]
+    source = PICTURE.sub(mark, head) + run + credits_[0].rstrip() + font
     body = text_body(source, "", links, "README.md")
     content = _asset("overview.png")
     width, height = (int.from_bytes(content[i : i + 4], "big") for i in (16, 20))
@@ -110,6 +135,8 @@ def _page(
         body=body.html,
         way="\n".join(way),
         address=address,
+        # last, so that nothing else waits for it
+        font='<link rel="stylesheet" href="site-math.css">' if "<math" in body.html else "",
     )
 
 
