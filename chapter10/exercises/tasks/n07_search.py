@@ -149,8 +149,8 @@ TASK = Task(
     setting="from chapter10 import comparison, recipes\n",
     mistakes=(
         Mistake("one start", search(starts="1"),
-                "Some images are found and some are missed: from one start a descent may end in a valley that isn't the deepest. Largest "
-                "error: {found}."),
+                "Some images are found and some are missed: from one start a descent may end in a valley that isn't the deepest. The "
+                "error is {found}."),
         Mistake("not the best start of each image", search(choose="error.sum(1).argmin().expand(len(x))"),
                 "Some start had reached each image, but for some you hand back another one. Compare the errors image by image: one start "
                 "for all won't do, nor the last."),
