@@ -11,7 +11,7 @@ KINDS.beta = (d, ui) => {
   const choice = (label, options, value) => {
     const id = ui.uid + '-' + label.replace(/\W/g, ''), e = make('select', {id}, ...options.map((t, i) => make('option', {value: i}, t)));
     e.value = value;
-    e.addEventListener('change', ui.request);
+    on(e, 'change', ui.request);
     bar.append(make('span', {style: 'white-space:nowrap'}, make('label', {for: id, style: 'margin-right:6px'}, label), e));
     return e;
   };
@@ -21,7 +21,7 @@ KINDS.beta = (d, ui) => {
   // A place of the canvas as numbers in its own pixels
   const pressed = (p, act) => {
     p.c.style.cursor = 'pointer';
-    p.c.addEventListener('click', e => { const r = p.c.getBoundingClientRect(), s = p.w / r.width; act((e.clientX - r.left) * s, (e.clientY - r.top) * s); });
+    on(p.c, 'click', e => { const r = p.c.getBoundingClientRect(), s = p.w / r.width; act((e.clientX - r.left) * s, (e.clientY - r.top) * s); });
   };
   const many = models[0].order.length, [u0, u1, v0, v1] = d.bars, wide = (u1 - u0) / many;
   pressed(A, (x, y) => { const i = Math.floor((x - left) / pitch); if (y < rows[2] - 24 && i >= 0 && i < n) pick(image, i); });

@@ -87,8 +87,8 @@ const fields = (p, area, columns, count, attributes, kind, pick, key) => {
   let at = 0;
   const to = i => { all[at].tabIndex = -1; all[at = i].tabIndex = 0; };
   const go = i => { to(i); all[i].focus({preventScroll: true}); pick(i); };
-  all.forEach((b, i) => { b.tabIndex = i ? -1 : 0; b.addEventListener('click', () => go(i)); });
-  group.addEventListener('keydown', e => {
+  all.forEach((b, i) => { b.tabIndex = i ? -1 : 0; on(b, 'click', () => go(i)); });
+  on(group, 'keydown', e => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: count - 1 - at}[e.key];
     if (step == null ? !key(e.key) : false) return;
@@ -114,7 +114,7 @@ KINDS.code = (d, ui) => {
   table.append(make('thead', {}, make('tr', {}, ...names.map(t => make('th', {scope: 'col'}, t)))), make('tbody', {}, make('tr', {}, ...values)));
   read.setAttribute('aria-live', 'polite');
   // As in the controls: JupyterLab would take the keys as its own.
-  ui.stage.addEventListener('keydown', e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation(); });
+  on(ui.stage, 'keydown', e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation(); });
   ui.stage.setAttribute('data-lm-suppress-shortcuts', 'true');
 
   const decode = codes => {

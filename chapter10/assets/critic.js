@@ -152,8 +152,8 @@ KINDS.critic = (d, ui) => {
   read.setAttribute('aria-live', 'polite');
   A.c.classList.add('c10-drag');
   let held = null;
-  A.c.addEventListener('pointerdown', e => { if (e.button) return; follow(); A.c.setPointerCapture(e.pointerId); held = [e.clientX, mean.value]; e.preventDefault(); });
-  A.c.addEventListener('pointermove', e => {
+  on(A.c, 'pointerdown', e => { if (e.button) return; follow(); A.c.setPointerCapture(e.pointerId); held = [e.clientX, mean.value]; e.preventDefault(); });
+  on(A.c, 'pointermove', e => {
     if (!held || !A.c.hasPointerCapture(e.pointerId)) return;
     mean.set(held[1] + (e.clientX - held[0]) * A.w / A.c.getBoundingClientRect().width / 250 * R);
     ui.request();

@@ -215,7 +215,7 @@ const through = (net, h, us, t, n) => net.layers.forEach((l, j) => {
 const menu = (ui, into, label, options, value, change) => {
   const id = ui.uid + '-' + label.replace(/\W/g, ''), e = make('select', {id}, ...options.map(([v, t]) => make('option', {value: v}, t)));
   e.value = value;
-  e.addEventListener('change', change || (() => ui.request()));
+  on(e, 'change', change || (() => ui.request()));
   into.append(make('span', {style: 'white-space:nowrap'}, make('label', {for: id, style: 'margin-right:6px'}, label), e));
   return e;
 };

@@ -20,6 +20,10 @@ const make = (tag, attrs = {}, ...kids) => {
   e.append(...kids);
   return e;
 };
+// What goes wrong in answering to the hand is said where the reader looks.
+const on = (e, type, act) => e.addEventListener(type, event => {
+  try { act(event); } catch (error) { fail(event.currentTarget.closest('.c10'), error); }
+});
 
 // ---- drawing, in CSS pixels
 const text = (g, s, x, y, o = {}) => {
@@ -95,7 +99,7 @@ const figure = (root, kind) => {
           input.setAttribute('aria-valuetext', t + (more ? '; ' + more : ''));
           input.style.setProperty('--c10-at', 100 * (input.value - input.min) / (input.max - input.min || 1) + '%');
         }};
-      input.addEventListener('input', () => { s.say(); ui.request(); });
+      on(input, 'input', () => { s.say(); ui.request(); });
       into.append(make('div', {class: 'c10-row'}, label, input, out));
       s.say();
       return s;
@@ -103,14 +107,14 @@ const figure = (root, kind) => {
     buttons: () => { const b = make('div', {class: 'c10-buttons'}); controls.append(b); return b; },
     button: (into, label, act) => {
       const b = make('button', {type: 'button'}, label);
-      b.addEventListener('click', act);
+      on(b, 'click', act);
       into.append(b);
       return b;
     },
     read: (tag = 'p') => { const p = make(tag, {class: 'c10-read'}); controls.append(p); return p; }};
   // JupyterLab would take the keys as its own shortcuts; Ctrl+S and the like stay with it.
   const quiet = e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation(); };
-  controls.addEventListener('keydown', quiet);
+  on(controls, 'keydown', quiet);
   controls.setAttribute('data-lm-suppress-shortcuts', 'true');
   made = kind(data, ui);
   const start = () => {
@@ -201,8 +205,8 @@ const plane = (ui, d, c, into, move) => {
     move([a0 + (e.clientX - r.left) * k / S * (a1 - a0), b1 - ((e.clientY - r.top) * k - T) / S * (b1 - b0)]);
   };
   p.c.classList.add('c10-drag');
-  p.c.addEventListener('pointerdown', e => { if (e.button) return; p.c.setPointerCapture(e.pointerId); drag(e); e.preventDefault(); });
-  p.c.addEventListener('pointermove', e => { if (p.c.hasPointerCapture(e.pointerId)) drag(e); });
+  on(p.c, 'pointerdown', e => { if (e.button) return; p.c.setPointerCapture(e.pointerId); drag(e); e.preventDefault(); });
+  on(p.c, 'pointermove', e => { if (p.c.hasPointerCapture(e.pointerId)) drag(e); });
   return {
     near: z => {
       let best = Infinity, at = -1;
@@ -264,7 +268,7 @@ KINDS.walk = (d, ui) => {
   bar.append(make('label', {for: id}, 'Dimension'), pick);
   const s = ui.slider({label: 'its value', min: d.limits[0], max: d.limits[1], step: .02, value: d.value}), read = ui.read();
   pick.value = d.start;
-  pick.addEventListener('change', ui.request);
+  on(pick, 'change', ui.request);
   ui.button(bar, 'Next', () => { pick.value = (+pick.value + 1) % d.dims.length; ui.request(); });
   return {
     decode: z => Array.from(net(z)),
@@ -356,7 +360,7 @@ KINDS.paths = (d, ui) => {
   const fresh = make('input', {type: 'checkbox'});
   bar.append(make('label', {}, fresh, 'new noise ε at every move'));
   let eps = fixed, trail = [], last = sg.value;
-  fresh.addEventListener('change', () => { trail = []; ui.request(); });
+  on(fresh, 'change', () => { trail = []; ui.request(); });
   const cells = ['mean of f(z)', 'its slope in μ', 'its slope in σ'].map(t => [make('th', {scope: 'row'}, t), make('td'), make('td')]);
   table.append(make('thead', {}, make('tr', {}, make('td'), make('th', {scope: 'col'}, `along the ${fixed.length} paths`), make('th', {scope: 'col'}, 'exact, over all ε'))),
     make('tbody', {}, ...cells.map(r => make('tr', {}, ...r))));

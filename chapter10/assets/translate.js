@@ -13,7 +13,7 @@ KINDS.translation = (d, ui) => {
   table.append(make('thead', {}, make('tr', {}, ...heads)), make('tbody', {}, make('tr', {}, ...values)));
   read.setAttribute('aria-live', 'polite');
   // As in the controls: JupyterLab would take the keys as its own.
-  ui.stage.addEventListener('keydown', e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation(); });
+  on(ui.stage, 'keydown', e => { if (!e.ctrlKey && !e.metaKey) e.stopPropagation(); });
   ui.stage.setAttribute('data-lm-suppress-shortcuts', 'true');
 
   // ---- the known translations, as chapter10/domains.py has them; from an outline to its digit there is no rule
@@ -63,9 +63,9 @@ KINDS.translation = (d, ui) => {
   A.c.setAttribute('role', 'application');
   A.c.setAttribute('aria-label', 'Field to draw on: arrow keys move the pen, space puts it down or up, Delete wipes the field');
   const place = e => { const r = A.c.getBoundingClientRect(), k = A.w / r.width / scale; return [clamp((e.clientY - r.top) * k - T / scale, 0, h), clamp((e.clientX - r.left) * k, 0, w)]; };
-  A.c.addEventListener('pointerdown', e => { if (e.button) return; A.c.setPointerCapture(e.pointerId); keys = false; pen = place(e); stroke(...pen, ...pen); e.preventDefault(); });
-  A.c.addEventListener('pointermove', e => { if (!A.c.hasPointerCapture(e.pointerId)) return; const to = place(e); stroke(...pen, ...to); pen = to; });
-  A.c.addEventListener('keydown', e => {
+  on(A.c, 'pointerdown', e => { if (e.button) return; A.c.setPointerCapture(e.pointerId); keys = false; pen = place(e); stroke(...pen, ...pen); e.preventDefault(); });
+  on(A.c, 'pointermove', e => { if (!A.c.hasPointerCapture(e.pointerId)) return; const to = place(e); stroke(...pen, ...to); pen = to; });
+  on(A.c, 'keydown', e => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     const step = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]}[e.key];
     if (step) {
@@ -77,7 +77,7 @@ KINDS.translation = (d, ui) => {
     keys = true;
     ui.request();
   });
-  A.c.addEventListener('blur', () => { keys = down = false; ui.request(); });
+  on(A.c, 'blur', () => { keys = down = false; ui.request(); });
   set(at);
 
   const frame = (g, x0, y0, s, t, colour, line) => { g.strokeStyle = colour; g.lineWidth = line; g.strokeRect(x0 + line / 2, y0 + line / 2, s - line, t - line); };
@@ -114,8 +114,7 @@ KINDS.translation = (d, ui) => {
       B.show(g => show(g, B, `to ${b}`, y));
       C.show(g => show(g, C, `back to ${a}`, back));
       K.show(g => {
-        text(g, 'known', 2, 15, {bold: 1});
-        if (!known) { ['nobody', 'knows it for', 'a drawing'].forEach((t, i) => text(g, t, 2, T + 20 + 17 * i, {color: SOFT})); return; }
+        if (!known) { text(g, 'known', 2, 15, {bold: 1}); ['nobody', 'knows it for', 'a drawing'].forEach((t, i) => text(g, t, 2, T + 20 + 17 * i, {color: SOFT})); return; }
         show(g, K, 'known', known, small);
         text(g, 'off by', 2, d.second - 9, {bold: 1});
         // more ink blue, less ink orange, on white
