@@ -6,7 +6,7 @@ from chapter10 import data, gan, metrics
 from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
 
-ROUNDS, BATCH, SEEDS, STD = 600, 128, (1, 5), 0.1
+ROUNDS, BATCH, SEEDS, STD = 400, 128, (1, 5), 0.1
 MODES, GOOD, KL = 7, 0.6, 0.3
 
 
@@ -69,7 +69,7 @@ def changed(trained) -> dict[str, bool]:
     group = trained.g_optimizer.param_groups[0]
     return {
         "the method is your own": type(trained) is not gan.GANTraining,
-        "β₁ is lower": group["betas"][0] < 0.75,
+        "β₁ is lower": group["betas"][0] < 0.85,
         "the rate is lower": group["lr"] < 2e-3,
         "the rate is higher": group["lr"] > 4e-3,
         "D is punished for steepness": trained.r1 > 0,
@@ -123,9 +123,8 @@ TASK = Task(
         "weights.",
     ),
     solution=method("lr=3e-3, betas=(0.0, 0.999)"),
-    why="Momentum keeps pushing where the fakes were pushed before, and chases them from mode to mode. Over ten seeds each: with β₁ = "
-            "0.9 no "
-    "run reached seven modes, with 0.5 alone five did, with 0 all of them; with 0.5 and R1 all did too, with fewer good samples.",
+    why="Momentum keeps pushing where the fakes were pushed before, and chases them from mode to mode. Over ten seeds each: with β₁ = 0.9 "
+    "no run reached seven modes, with 0.5 alone two did, with 0 all of them, and with 0.5, R1 and averaged weights all of them too.",
     right="Both seeds reach their modes, evenly enough, and most samples are good. Would it with ten other seeds?",
     unanswered="These are still the settings that collapse.",
     observe=observe,
@@ -137,6 +136,10 @@ TASK = Task(
                 "length."),
         Mistake("a higher rate alone", method("lr=1e-2, betas=(0.9, 0.999)"),
                 "A higher rate makes the chase from mode to mode faster, and doesn't end it."),
+        # A reader's β₁ is more often 0.5, which some seeds let pass: told by the same signs, and this one fails more surely.
+        Mistake("a little less momentum alone", method("lr=3e-3, betas=(0.8, 0.999)"),
+                "Less momentum is a half of the usual cure: with yours it works with some seeds and not with others ({name}: {found}). Go "
+                "lower still, or add the other half."),
         Mistake("R1 alone", method("lr=3e-3, betas=(0.9, 0.999), objective=gan.Objective(r1=1.0)"),
                 "R1 is a half of it: the fakes spread, but with so much momentum they don't come to rest at the modes."),
         Mistake("noise alone", method("lr=3e-3, betas=(0.9, 0.999), objective=gan.Objective(instance_noise=0.3)"),
