@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -147,12 +148,21 @@ def test_endless_printing_takes_no_memory():
         (lambda x: nowhere, "another cell"),  # noqa: F821
         (lambda x: x @ x, "shapes cannot be multiplied"),
         (lambda x: x.mul_(2), "work on a copy"),
-        (3.0, "not callable"),
+        (lambda x: x.numpy(), "the same functions are in torch"),
+        (lambda x: torch.multinomial(x - 9, 1), "they may be negative"),
+        (lambda x: torch.ones_like(x, dtype=int).div_(2), "holds no fractions"),
+        (3.0, "not callable). Hand in the function"),
     ],
 )
 def test_an_exception_is_named_with_advice(answer, said):
     verdict = judge(DOUBLE, answer)
     assert verdict.kind == "stopped" and said in verdict.text and "Traceback" not in verdict.text
+
+
+def test_advice_about_the_arguments_is_not_given_of_the_readers_own_calls():
+    [answer] = DOUBLE.run("def f(x):\n    return torch.relu()\n")
+    said = judge(DOUBLE, answer).text
+    assert "at `return torch.relu()`" in said and "Keep the arguments" not in said
 
 
 def test_calling_itself_without_end():
@@ -224,7 +234,9 @@ def wording(found, expected=SQUARE, **settings):
         (torch.tensor([[1.0, torch.nan], [3.0, 5.0]]), "nan in 1 of 4 places"),
         (torch.tensor([[1.0, torch.inf], [3.0, 5.0]]), "inf in 1 of 4 places"),
         (SQUARE[0], "expected the shape [2, 2], found [2]"),
-        (SQUARE[None], "An axis is left over"),
+        (SQUARE[None], "in another shape"),
+        (SQUARE.expand(3, 2, 2), "An axis is left over"),
+        (SQUARE[:1], "It is axis 0 that has another length"),
         (SQUARE.sum(), "over everything"),
         ("text", "expected a tensor, found a str"),
         (None, "gives None"),
@@ -248,11 +260,16 @@ def test_of_one_number_a_factor_is_only_guessed():
     assert said(6.0) == "The price: expected 2, found 6: 3 times that. Is a factor missing, or too much?"
     assert said(0.5) == "The price: expected 2, found 0.5: 1/4 of that. Is a factor missing, or too much?"
     assert said(-2.0) == "The price: the size is right, the sign is not."
+    assert said(0.0) == "The price is 0; expected 2."
+    assert said(torch.nan) == "The price: nan in place of a number."
+    assert said(1 / 28766.2) == "The price: expected 2, found 3.5e−05."  # near some whole number any large factor is
 
 
 def test_a_shape_turned_round():
     assert "The axes are exchanged" in wording(torch.zeros(3, 2), torch.zeros(2, 3))
     assert "One number is wanted" in wording(torch.zeros(3), torch.zeros(()))
+    assert "in another shape" in wording(torch.zeros(1, 1), torch.zeros(()))
+    assert "in another shape" in wording(torch.zeros(3), torch.zeros(3, 1))
 
 
 def test_what_must_be_nothing():
@@ -277,6 +294,8 @@ def test_a_bound_says_what_was_asked_and_found():
     bounded = task(lambda look, source, f: look.at_least("the score", f, 80), "f = 90", "f = None")
     assert judge(bounded, 80.0).passed and judge(bounded, 1000).passed
     assert judge(bounded, 12.5).text == "The score: asked for at least 80, found 12.5."
+    deep = task(lambda look, source, f: look.at_most("the bound", f, -140.6), "f = -150", "f = None")
+    assert judge(deep, -33.35).text == "The bound: asked for at most −140.6, found −33.35."
     assert not judge(bounded, float("nan")).passed and not judge(bounded, float("inf")).passed
     low = task(lambda look, source, f: look.at_most("the loss", f, 1), "f = 0.5", "f = None")
     assert judge(low, 1.0).passed and "at most 1, found 1.5" in judge(low, 1.5).text
@@ -292,6 +311,18 @@ def test_what_ends_a_look_early_is_told():
     assert verdict.text == "Your model: found a float without encode."
     low = task(lambda look, source, f: look.number("β", f, within=0.1), "f = 1", "f = None")
     assert judge(low, 3).text == "β: 3 is too high."
+
+
+def test_a_forgotten_return_is_told_whatever_would_have_been_seen_after_it():
+    def observe(look, source, f):
+        found = f(source)
+        if found is None:
+            look.missing("the price", "None")
+        look.fact("it is drawn", True)
+        look.tensor("the price", found)
+
+    forgetful = task(observe, "f = lambda source: 3.0", "f = lambda source: 1 / 0")
+    assert judge(forgetful, lambda source: None).text == "The price: your code gives None. Is there a return?"
 
 
 def test_a_fact_is_told():
@@ -330,6 +361,11 @@ def test_an_observation_has_a_name_of_its_own():
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 def test_any_type_of_number_passes(kind):
     assert judge(DOUBLE, lambda x: (2 * x).to(kind)).passed
+
+
+def test_a_fraction_is_a_number():
+    asked = task(lambda look, source, f: look.number("the share", f, within=0.01), "f = 1 / 3", "f = None")
+    assert judge(asked, Fraction(1, 3)).passed and not judge(asked, Fraction(1, 2)).passed
 
 
 # Reading questions

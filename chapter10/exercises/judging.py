@@ -186,8 +186,9 @@ def _difference(sight: Sight, truth: Sight) -> tuple[str, Seen | None, Seen]:
     if difference[1] is None:  # it ended early: at something that the solution doesn't have, if the look says what
         for look, right in zip(sight.looks, truth.looks):
             for name, seen in look.seen.items():
-                if seen.value is None and name not in right.seen:
-                    return name, seen, difference[2]
+                wanted = right.seen.get(name, difference[2])
+                if seen.value is None and (name not in right.seen or wanted.value is not None):
+                    return name, seen, wanted
     return difference
 
 
@@ -234,6 +235,8 @@ def nearest(name: str, found: Seen | None, expected: Seen) -> str:
         return _shape(name, a, b)
     if not torch.isfinite(a[torch.isfinite(b)]).all():
         bad = (~torch.isfinite(a) & torch.isfinite(b)).flatten()
+        if bad.numel() == 1:
+            return f"{_capital(name)}: {a.item()} in place of a number."
         return f"{_capital(name)}: {a.flatten()[bad][0].item()} in {int(bad.sum())} of {bad.numel()} places where a number is expected."
     if expected.kind == "number":
         if a != 0 and torch.allclose(a, -b, 0, expected.atol):
@@ -254,6 +257,8 @@ def _values(name: str, a: Tensor, b: Tensor, expected: Seen) -> str:
     if not b.any() and b.numel():
         return f"{name} must be 0; found {number(a.flatten()[a.abs().argmax()].item())}."
     if not a.any():
+        if b.numel() == 1:
+            return f"{name} is 0; expected {number(b.item())}."
         return f"{name} is 0 everywhere; expected {number(b.flatten()[b.abs().argmax()].item())}, for one."
     ratio = _ratio(a, b)
     if math.isfinite(ratio) and ratio and close(a, ratio * b):
@@ -262,7 +267,8 @@ def _values(name: str, a: Tensor, b: Tensor, expected: Seen) -> str:
             return f"{name} comes out {times} what is expected, everywhere: a factor is missing or too much."
         # Of one number any other is a multiple: that it is a factor is a guess, and only where it is a whole one.
         large = max(abs(ratio), 1 / abs(ratio))
-        guess = f": {times} that. Is a factor missing, or too much?" if large > 1.5 and abs(large - round(large)) < 1e-3 * large else "."
+        whole = 1.5 < large < 1000 and abs(large - round(large)) < min(1e-3 * large, 0.05)  # a large one is near some whole number
+        guess = f": {times} that. Is a factor missing, or too much?" if whole else "."
         return f"{name}: expected {number(b.item())}, found {number(a.item())}{guess}"
     offset = (a - b).flatten()[0]
     if b.numel() > 1 and close(a, b + offset):
@@ -281,6 +287,8 @@ def _values(name: str, a: Tensor, b: Tensor, expected: Seen) -> str:
 
 def _shape(name: str, a: Tensor, b: Tensor) -> str:
     text = f"{_capital(name)}: expected the shape {list(b.shape)}, found {list(a.shape)}."
+    if a.numel() == b.numel() and tuple(a.shape) != tuple(reversed(b.shape)):
+        return text + " There are as many numbers as there should be, in another shape: see reshape, squeeze and unsqueeze."
     if b.ndim == 0 or b.numel() == 1:
         return text + " One number is wanted: sum or average over the rest."
     if a.ndim == 0 or a.numel() == 1:
@@ -289,6 +297,9 @@ def _shape(name: str, a: Tensor, b: Tensor) -> str:
         return text + " The axes are exchanged."
     if a.ndim > b.ndim:
         return text + " An axis is left over: is a sum or a mean missing?"
+    differ = [axis for axis, (found, wanted) in enumerate(zip(a.shape, b.shape)) if found != wanted]
+    if a.ndim == b.ndim and len(differ) == 1:
+        return text + f" It is axis {differ[0]} that has another length."
     return text + " Look at the axis that you sum or average over."
 
 
@@ -308,14 +319,21 @@ def _late(outcome: sandbox.Outcome) -> str:
     return f"Stopped after {outcome.seconds:.0f} s, which is the limit.{where} Is there a loop that never ends?"
 
 
+CALLABLE, ARGUMENTS = "object is not callable", "positional argument"
 ADVICE = {
     "second time": "The graph of the first backward is gone: one of the two must not go back so far (detach), or build its own.",
     "does not require grad": "There is no gradient to go back through: a detach, a no_grad or a sample cuts it.",
-    "leaf Variable that requires grad": "It writes over its argument: work on a copy, or without the underscore.",
+    "leaf Variable that requires grad": "It writes over a tensor that has a gradient: if it was handed in, work on a copy; if it is a "
+    "weight that is to be changed, do it under torch.no_grad().",
     "modified by an inplace operation": "Something was written over that the gradient still needs.",
+    "Can't call numpy()": "numpy keeps no gradients, and here one is wanted: the same functions are in torch.",
+    "probability tensor contains": "Logits are no probabilities: they may be negative.",
+    "can't be cast to the desired output type": "A tensor of whole numbers holds no fractions: make a new one, don't write into it.",
+    "dim must be a 2-tuple": "A norm takes one axis or two: put several together first, by flatten.",
+    CALLABLE: "Hand in the function or the class itself, by its name: not None, nor what it gives.",
     "size of tensor": "Two shapes don't fit: print both.",
     "not defined": "Is it a name of another cell? Run that one first, or make it here.",
-    "positional argument": "Keep the arguments as they stand in the stub.",
+    ARGUMENTS: "Keep the arguments as they stand in the stub.",
 }  # fmt: skip
 
 
@@ -328,8 +346,10 @@ def _stopped(outcome: sandbox.Outcome, answers: tuple[Any, ...]) -> str:
         said = "it calls itself without end"
     where = f", at `{outcome.line}`" if outcome.line else ""
     if not outcome.line and not any(callable(answer) for answer in answers):
-        return f"The check can't work with this answer ({type(error).__name__}: {said})."
-    advice = next((words for key, words in ADVICE.items() if key in said), "")
+        advice = ADVICE[CALLABLE] if CALLABLE in said else ""
+        return f"The check can't work with this answer ({type(error).__name__}: {said}). {advice}".rstrip()
+    of_the_call = () if not outcome.line else (CALLABLE, ARGUMENTS)  # in a line of the reader's it is a call of their own
+    advice = next((words for key, words in ADVICE.items() if key in said and key not in of_the_call), "")
     if isinstance(error, Chapter10Error):
         advice = advice or "The package says so of what your code hands it."
     return f"It stops with {type(error).__name__}{where}: {said}{'' if said.endswith(('.', '!')) else '.'} {advice}".rstrip()

@@ -7,6 +7,7 @@ a known mistake when nothing tells it from that. Observations are named as a rea
 
 import inspect
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from chapter10.claims import number
 
 
 class Enough(Exception):
@@ -104,14 +107,14 @@ class Look:
         """Note a measure that must reach a bound; how far above it lies makes no difference."""
         value = float(value)
         met = math.isfinite(value) and value >= bound
-        note = f"at least {bound:g}: {'met' if met else 'missed'}"
+        note = f"at least {number(bound)}: {'met' if met else 'missed'}"
         self._note(name, Seen("bound", torch.tensor(value, dtype=torch.float64), note, judged=judged))
 
     def at_most(self, name: str, value: float, bound: float, judged: bool = True) -> None:
         """Note a measure that must not pass a bound."""
         value = float(value)
         met = math.isfinite(value) and value <= bound
-        note = f"at most {bound:g}: {'met' if met else 'missed'}"
+        note = f"at most {number(bound)}: {'met' if met else 'missed'}"
         self._note(name, Seen("bound", torch.tensor(value, dtype=torch.float64), note, judged=judged))
 
     def fact(self, name: str, value: bool, judged: bool = True) -> None:
@@ -140,6 +143,8 @@ def _as_tensor(value: Any) -> tuple[Tensor | None, str]:
             return torch.as_tensor(value), ""
         except TypeError:  # an array of objects or text
             return None, "an array that holds no numbers"
+    if isinstance(value, numbers.Real):  # a fraction
+        return torch.tensor(float(value), dtype=torch.float64), ""
     if isinstance(value, (list, tuple)) and value:
         parts = [_as_tensor(item)[0] for item in value]
         if all(part is not None and part.shape == parts[0].shape for part in parts):
