@@ -103,12 +103,8 @@ def _front(root: Path, links: Links) -> Body:
         "Teaching with them? A [page for teachers](notebooks/for_teachers.md) has plans for lessons, and the answers: "
         "it gives everything away.\n\n"
     )
-    font = (
-        "\n- Formulas are set in **STIX Two Math**, © The STIX Fonts Project Authors, "
-        "[SIL Open Font License 1.1](chapter10/assets/STIXTwoMath-OFL.txt).\n"
-    )
     mark = "PICTUREOFTHEFRONTPAGE"
-    source = PICTURE.sub(mark, head) + run + credits_[0].rstrip() + font
+    source = PICTURE.sub(mark, head) + run + credits_[0]
     body = text_body(source, "", links, "README.md")
     content = _asset("overview.png")
     width, height = (int.from_bytes(content[i : i + 4], "big") for i in (16, 20))
