@@ -328,7 +328,9 @@ def test_a_forgotten_return_is_told_whatever_would_have_been_seen_after_it():
 def test_a_fact_is_told():
     counting = "import itertools\nf = itertools.count().__next__"
     fact = task(lambda look, source, f: look.fact("two calls differ", f() != f()), counting, "f = None")
-    assert judge(fact, lambda: 3).text == "Expected that two calls differ; with your answer it is not so."
+    assert judge(fact, lambda: 3).text == "This should hold for your answer, and doesn't: two calls differ."
+    same = task(lambda look, source, f: look.fact("two calls differ", f() != f()), "f = lambda: 3", "f = None")
+    assert judge(same, iter(range(9)).__next__).text == "This holds for your answer, and shouldn't: two calls differ."
 
 
 def test_a_mistake_speaks_with_the_numbers_that_were_seen():

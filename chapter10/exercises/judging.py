@@ -228,7 +228,8 @@ def nearest(name: str, found: Seen | None, expected: Seen) -> str:
         return f"{_capital(name)}: none was expected here, and yours has one ({_short(found.value)})."
     a, b = found.value, expected.value
     if expected.kind == "fact":
-        return f"Expected that {name}; with your answer it is {'so' if a else 'not so'}." if a != b else name
+        wrong = "should hold for your answer, and doesn't" if b else "holds for your answer, and shouldn't"
+        return f"This {wrong}: {name}."
     if expected.kind == "bound":
         return f"{_capital(name)}: asked for {expected.note.split(':')[0]}, found {number(a.item())}."
     if a.shape != b.shape:
