@@ -102,6 +102,13 @@ TASK = Task(
                 "A step in place of a slope: // drops what is behind the point, so β is 0 until it is 1."),
         Mistake("up and down", wrong("min(done / rise, (length - done) / (length - rise))"),
                 "Up and down again: β should stay at 1 until the piece ends, and then begin anew at 0 at once."),
+        Mistake("one rise, then 1", wrong("min(1.0, step / rise)"),
+                "It rises in the first piece and then stays at 1 for ever. Each piece begins anew at 0."),
+        Mistake("back to 0", wrong("done / rise if done < rise else 0"),
+                "Where β should have come to 1 it falls back to 0: the highest is {found}. It stays at 1 until the piece ends."),
+        Mistake("all at once", "def my_beta(step, steps, cycles, share):\n    length = steps // cycles\n"
+                "    return [min(1.0, s % length / (share * length)) for s in range(steps)]\n",
+                "That is a list for the whole training. Asked is the β of one update, of number `step`."),
         Mistake("pieces of `cycles` updates", wrong("min(1.0, step % cycles / (share * cycles))"),
                 "`cycles` is how many pieces there are, not how long one is: that is steps / cycles."),
     ),

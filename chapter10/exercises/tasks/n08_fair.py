@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 
-from chapter10 import data, metrics, recipes
+from chapter10 import data, metrics, recipes, vae
 from chapter10.exercises.task import Mistake, Task
 
 BETAS = (0.25, 1, 4)
@@ -43,7 +43,7 @@ def fair(model, beta, x):
 
 @cache
 def known():
-    """Images, the models, and for each the ELBO and the bound with many samples, which enclose what is fair."""
+    """Images, the models, and for each the ELBO and the bound with many samples, which enclose what is fair; and no bound: z = μ."""
     with contextlib.redirect_stdout(io.StringIO()):
         images = data.load("digits")
     x = data.binarize(data.to_unit(images.test[:60]), torch.Generator().manual_seed(0))
@@ -53,7 +53,9 @@ def known():
         torch.manual_seed(0)
         for beta, model in models.items():
             low, high = metrics.iwae_bound(model, x.repeat(8, 1), 1).mean().item(), metrics.iwae_bound(model, x, 200).mean().item()
-            bounds[beta] = (low, high)
+            mu, log_var = model.encode(x)
+            at_mean = (vae.bernoulli_log_likelihood(model.decode(mu), x) - vae.gaussian_kl(mu, log_var)).mean().item()
+            bounds[beta] = (low, high, at_mean)
     return x, models, bounds
 
 
@@ -69,10 +71,11 @@ def observe(look, source, fair):
         found = score(beta, beta)
         look.tensor(f"your rule's answer for the model of β = {beta:g}", found, shape=(), atol=1e9)  # one number; which, see below
         look.number(f"what it says of the model of β = {beta:g}", found, within=1.5, judged=False)
-        low, high = bounds[beta]
+        low, high, at_mean = bounds[beta]
         # The margins are five times the spread of an ELBO by one sample of z, and what more than 200 samples may find.
         look.at_most(f"what your rule says of the model of β = {beta:g}, to be below log p(x)", float(found), round(high + 1.5, 1))
         look.at_least(f"what your rule says of the model of β = {beta:g}, to be no worse than the ELBO", float(found), round(low - 4, 1))
+        look.fact(f"the model of β = {beta:g} decodes draws of z, not its mean μ", abs(float(found) - at_mean) > 1e-3)
     same = abs(float(score(1, 1)) - float(score(1, 4))) < 0.5
     look.fact("one and the same model has one score, whatever β its training is said to have had", same)
 
@@ -120,6 +123,12 @@ TASK = Task(
                 "That asks only what the code costs: a model that says nothing would win."),
         Mistake("summed over images", wrong("(reconstruction - kl).sum().item()"),
                 "The same weight for all, as it should be. But it is the sum over the images: the mean was asked."),
+        Mistake("z = μ", "def fair(model, beta, x):\n    mu, log_var = model.encode(x)\n"
+                "    return (vae.bernoulli_log_likelihood(model.decode(mu), x) - vae.gaussian_kl(mu, log_var)).mean()\n",
+                "The same function for each model, but no bound: you decode the mean μ, and the expectation is over z ~ q(z|x). For the "
+                "model of β = 1 yours even lies above log p(x)."),
+        Mistake("times β", wrong("(beta * value).mean().item()"),
+                "β times the colleague's number is no bound either: it is the weight of the KL *inside* that has to be the same for all."),
         Mistake("β twice", wrong("(value - beta * kl).mean().item()"),
                 "The KL has been taken off before, with β: now it is there twice."),
         Mistake("one β more", wrong("(value - kl).mean().item()"),

@@ -2,6 +2,7 @@
 
 import torch
 
+from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
 
 STUB = '''
@@ -78,7 +79,12 @@ def observe(look, source, my_information, my_gap):
     a[a == 3] = 0  # a value that never occurs, and pairs that don't
     apart, other = torch.arange(4).repeat_interleave(3), torch.arange(3).repeat(4)
     nats = look.call(my_information, a, b)
-    look.tensor("the information of two rows of 90 numbers, in nats", nats, shape=(), atol=1e-5)
+    nats = look.tensor("the information of two rows of 90 numbers, in nats", nats, shape=(), atol=1e-5)
+    look.fact("pairs that never occur add nothing, and no NaN", not nats.isnan())
+    if nats.isnan():
+        raise Enough  # what a gap makes of NaN says nothing
+    backwards = look.call(my_information, b, a)  # here the second row has more values than the first
+    look.tensor("the information of the two rows exchanged", backwards, shape=(), atol=1e-5)
     look.tensor("the information of a row with itself, its entropy", look.call(my_information, b, b), shape=(), atol=1e-5)
     independent = look.call(my_information, apart, other)
     look.tensor("the information of two independent rows", independent, shape=(), atol=1e-5)
@@ -149,6 +155,9 @@ TASK = Task(
                 "That is the entropy of the pairs, {found}, not what the rows know of each other: p(a)·p(b) is missing below the line."),
         Mistake("0 log 0", information("(joint * (joint / apart).log()).sum()"),
                 "A pair that never occurs gives 0 · log 0, and that is NaN in floats. It should add nothing."),
+        Mistake("what is left to know", information("(joint[there] * (joint.sum(1, keepdim=True).expand_as(joint)[there] "
+                "/ joint[there]).log()).sum()"),
+                "That is H(b | a), what is still unknown of the second row once the first is known. Asked is what has become known."),
         Mistake("sign", information("(joint[there] * (apart[there] / joint[there]).log()).sum()"),
                 "The size is right, the sign is not: information is never below 0. p(a, b) is above the line."),
         Mistake("unweighted", information("(joint[there] / apart[there]).log().sum()"),

@@ -81,6 +81,11 @@ TASK = Task(
                 "(If you compare roots, β needs one as well.)"),
         Mistake("a mask", wrong("values[:latent_dim] <= beta * noise_std**2"),
                 "Which dimensions are silent is right; asked is how many: a mask is not yet a count."),
+        Mistake("below 0", wrong("latent_dim - (values > beta * noise_std**2).sum()"),
+                "Where more than L directions vary enough, yours falls below 0. A dimension can serve one direction only, so at most L "
+                "are used."),
+        Mistake("a share", wrong("(values[:latent_dim] <= beta * noise_std**2).double().mean()"),
+                "That is the share of the dimensions that are silent; their number was asked."),
         Mistake("the last L", wrong("(values[-latent_dim:] <= beta * noise_std**2).sum()"),
                 "You took the L smallest variances. The best code has the L largest."),
     ),

@@ -152,6 +152,8 @@ TASK = Task(
                 "The last row that was given has been drawn anew: rows count from 0, so the first to draw is `rows`."),
         Mistake("all rows", wrong(("range(rows, 7)", "range(7)")),
                 "All rows are drawn: that is a new digit. The first `rows` must stay as they are."),
+        Mistake("the new rows alone", wrong(("    return codes", "    return codes[:, rows:]")),
+                "Only the rows that were drawn come back. The decoder wants whole maps, [N, 7, 7]: give the upper rows with them."),
         Mistake("nothing drawn", wrong(("            codes[:, row, column] = " + DRAWN + "\n", "            pass\n")),
                 "Nothing was drawn: the lower rows are still the old ones."),
         Mistake("the upper rows drawn", wrong(("range(rows, 7)", "range(rows)")),

@@ -108,10 +108,13 @@ def observe(look, source, my_losses, my_send):
     for weights in networks:
         for weight in weights:
             weight.grad = torch.randn(weight.shape, generator=source, dtype=torch.float64)  # of a step before
+    before = [weight.detach().clone() for weights in networks for weight in weights]
     look.call(my_send, small.losses(x, noise), networks)
     for name, weights in zip(NETWORKS, networks):
         left = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
         look.tensor(f"the gradient that is left at the {name}'s weights", torch.cat([part.flatten() for part in left]))
+    now = [weight.detach() for weights in networks for weight in weights]
+    look.fact("`my_send` leaves the weights themselves as they are", all(map(torch.equal, before, now)))
 
 
 def loss(network: str, line: str) -> str:
@@ -177,6 +180,14 @@ TASK = Task(
                 "The gradients of the step before are still there, and backward adds to them. They have to go first."),
         Mistake("a sum, and the old ones kept", send("sum(losses).backward()"),
                 "You send the gradient of all three losses to all three networks, and add it to that of the step before."),
+        Mistake("all cleared before each", send("for loss in losses:", "    for weights in networks:",
+                "        for weight in weights: weight.grad = None", "    loss.backward(retain_graph=True)"),
+                "You clear all networks before each backward: in the end there is the discriminator's loss alone, and at everyone's "
+                "weights. Clear each network once, and say at whose weights a gradient may be left."),
+        Mistake("a step as well", send("for loss, weights in zip(losses, networks):", CLEARED,
+                "    loss.backward(inputs=weights, retain_graph=True)", "    torch.optim.SGD(weights, 0.1).step()"),
+                "The gradients are right, but the weights have moved: you take the step too. That is the optimisers' task, and comes "
+                "after."),
         Mistake("the graph is gone", send("for loss, weights in zip(losses, networks):", CLEARED, "    loss.backward(inputs=weights)"),
                 "The first backward frees the graph that the three losses share, and the second stops: it has to be kept until the last."),
         Mistake("detached networks", send("for loss, weights in zip(losses, networks):", CLEARED,
@@ -185,6 +196,8 @@ TASK = Task(
         Mistake("encoder: γ", loss("encoder", "gamma * mismatch + kl"),
                 "γ is at the encoder: it weighs likeness against the game, and the encoder is not in the game."),
         Mistake("encoder: the game", loss("encoder", f"mismatch + kl {FOOL}"),
+                "The encoder hears of the game: then it looks for a z that pleases D, not for that of x."),
+        Mistake("encoder: the reconstructions' game", loss("encoder", "mismatch + kl - F.logsigmoid(rebuilt).mean()"),
                 "The encoder hears of the game: then it looks for a z that pleases D, not for that of x."),
         Mistake("encoder: no prior", loss("encoder", "mismatch"),
                 "The encoder: where is the prior? Without the KL, z ~ N(0, I) is no place that the decoder knows."),
@@ -202,6 +215,13 @@ TASK = Task(
                 "The decoder: the game is missing, γ·L_f stands alone."),
         Mistake("decoder: γ on the game", loss("decoder", f"mismatch + gamma * (0 {FOOL})"),
                 "The decoder: γ is on the game; it belongs to L_f."),
+        Mistake("decoder: the fakes' mean", loss("decoder", f"gamma * mismatch + (0 {FOOL}) / 2"),
+                "The decoder: its two kinds of images are averaged. L_GAN adds them up, each with weight 1."),
+        Mistake("decoder: sums", loss("decoder", "gamma * mismatch - F.logsigmoid(rebuilt).sum() - F.logsigmoid(drawn).sum()"),
+                "The decoder: log D is summed over the batch; it is averaged, as L_f is."),
+        Mistake("decoder: a sigmoid before", loss("decoder", "gamma * mismatch - F.logsigmoid(rebuilt.sigmoid()).mean() "
+                "- F.logsigmoid(drawn.sigmoid()).mean()"),
+                "The decoder: a sigmoid is taken twice. `rebuilt` and `drawn` are logits, and logsigmoid wants logits."),
         Mistake("decoder: sign", loss("decoder", f"gamma * mismatch - (0 {FOOL})"),
                 "The decoder: the sign of the game is turned, and that helps D."),
         Mistake("decoder: D's loss", loss("decoder", f"gamma * mismatch + ({GAME})"),
@@ -216,6 +236,11 @@ TASK = Task(
                 "The discriminator: the samples from the prior are missing. D would never learn to tell them."),
         Mistake("discriminator: no reconstructions", loss("discriminator", "-F.logsigmoid(real).mean() - F.logsigmoid(-drawn).mean()"),
                 "The discriminator: the reconstructions are missing."),
+        Mistake("discriminator: the fakes' mean", loss("discriminator", "-F.logsigmoid(real).mean() - (F.logsigmoid(-rebuilt).mean() "
+                "+ F.logsigmoid(-drawn).mean()) / 2"),
+                "The discriminator: its two kinds of fakes are averaged. L_GAN adds all three terms up, each with weight 1."),
+        Mistake("discriminator: sums", loss("discriminator", GAME.replace("mean", "sum")),
+                "The discriminator: its terms are summed over the batch; they are averaged."),
         Mistake("discriminator: swapped", loss("discriminator", GAME.replace("(-", "(").replace("(real", "(-real")),
                 "The discriminator: real and fake are swapped."),
         Mistake("discriminator: −log D", loss("discriminator", "-F.logsigmoid(real).mean() + F.logsigmoid(rebuilt).mean() "

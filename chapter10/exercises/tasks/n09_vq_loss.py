@@ -122,6 +122,11 @@ TASK = Task(
                 "term?"),
         Mistake("no minus", wrong(("= -bernoulli", "= bernoulli")),
                 "The reconstruction's sign is turned: log p is to grow, so the loss has minus log p."),
+        Mistake("the decoder cut off", wrong(("decode(vqvae.straight_through(z, q))", "decode(q.detach())")),
+                "The decoder gets the codes, detached: so the reconstruction never reaches the encoder. The straight-through line is the "
+                "way back to it."),
+        Mistake("z and q exchanged", wrong(("straight_through(z, q)", "straight_through(q, z)")),
+                "z and q have changed places in the straight-through line: the decoder sees z, and the codes get its gradient."),
         Mistake("z decoded", wrong(("decode(vqvae.straight_through(z, q))", "decode(z)")),
                 "The decoder gets z, not the code: this is an autoencoder with a codebook beside it."),
     ),

@@ -1,5 +1,7 @@
 """Notebook 10: three faults of a generator as it stands in popular collections. bugs.md 19 (both halves) and 20."""
 
+from copy import deepcopy
+
 import torch
 from torch import nn
 
@@ -111,6 +113,9 @@ def observe(look, source, made):
     look.fact("a sample is the same whatever other z are drawn with it", torch.allclose(one, among, atol=1e-5))
     look.fact("samples of two z differ", not torch.allclose(one[0], one[1], atol=1e-3))
     net.eval().sample(z)
+    with torch.no_grad():
+        drawn = deepcopy(net).eval()(z)[:2]
+    look.fact("a sample is what the network makes of z in eval mode, from −1 to 1", torch.allclose(one, drawn, atol=1e-5))
     look.fact("sampling leaves eval mode as it was", not any(m.training for m in net.modules()))
     in_train = net.train()(z)
     look.fact("in train mode an image still depends on its batch", not torch.allclose(in_train[:2], net(z[:4])[:2], atol=1e-5))
@@ -179,6 +184,12 @@ TASK = Task(
                 "After `sample` the network is in train mode even if it was in eval mode before: put back the mode that you found."),
         Mistake("no batch norm", borrowed().replace("nn.BatchNorm2d(32), ", "").replace("nn.BatchNorm2d(16), ", ""),
                 "Without batch norm its fault is gone, and batch norm as well: it is to be mended, not left out."),
+        Mistake("batch norm's weights drawn as well",
+                borrowed().replace('if "Conv" in type(module).__name__:', 'if hasattr(module, "weight"):'),
+                "Your initialiser draws batch norm's weights around 0 as well, so that it makes its maps fifty times too small: they "
+                "belong around 1. The convolutions' alone are meant."),
+        Mistake("samples brought to [0, 1]", borrowed(sample=IN_EVAL.replace("return images", "return (images + 1) / 2")),
+                "All three are mended, but your samples have another range than what the network makes: leave them in [−1, 1]."),
         Mistake("samples with a graph", borrowed(sample=IN_EVAL.replace("with torch.no_grad():\n            images", "images")),
                 "The samples still hang on the graph of how they were made: who keeps them keeps all of it."),
     ),

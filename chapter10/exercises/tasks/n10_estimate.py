@@ -29,6 +29,6 @@ TASK = choice(
     hints=(
         "What does part 5 say the best critic finds with a penalty: W, less or more? What does it depend on?",
         "At a distance d the best slope is 1 + d/(2λ). Put in both λ, for one and the same d.",
-        "The second paragraph below part 6's table says what the estimate is not.",
+        "The last paragraph of part 6 says what the estimate is not.",
     ),
 )

@@ -84,6 +84,7 @@ def observe(look, source, train_critic):
             found = scores.mean() - critic(fake).mean()
             line = torch.linspace(torch.cat([real, fake]).min().item(), torch.cat([real, fake]).max().item(), 200).view(-1, 1)
             slope = (critic(line).flatten().diff() / line.flatten().diff()).abs().max().item()
+        look.at_least(f"the estimate, {words}, is above 0 (in units of W)", found.item() / distance, 0)
         look.at_least(f"the estimate in units of W, {words}", found.item() / distance, 0.9)
         look.at_most(f"the estimate in units of W, {words}, from above", found.item() / distance, 1.1)
         look.at_most(f"the critic's largest slope, {words}", slope, 1.5)
@@ -131,6 +132,9 @@ TASK = Task(
                 "With the fakes to one side it is right. With the data on both sides it finds {found} times W: either it can't fall "
                 "on one side and rise on the other at full slope, as a ReLU network with spectral normalisation, or it was caught on "
                 "the way."),
+        Mistake("the sign turned",
+                ONE_SIDED.replace("critic(fake).mean() - critic(real).mean()", "critic(real).mean() - critic(fake).mean()"),
+                "Your critic scores the fakes higher than the data: the estimate is {found} times W. Which of the two does it raise?"),
         Mistake("clipped at 0.01", code(after="        wgan.clip_weights(critic, 0.01)\n"),
                 "The critic finds {found} times W, too little on both pairs: it may not be as steep as 1 (with clipping, see exercise "
                 "6), or it has not learnt it yet."),

@@ -115,8 +115,8 @@ TASK = Task(
     section="10.5.2",
     minutes=15,
     statement="A friend's critic trains on colour images [B, C, H, W]. Its penalty does not hold it: the critic's scores run to the "
-    "hundreds. Two lines are wrong. Mend the function. It is to give E(‖∇f‖ − 1)² before its weight λ, one number, and to draw ε with "
-    "`uniform(shape)`, so that the check knows what was drawn.",
+    "hundreds. Two lines are wrong. Mend the function. It is to give E(‖∇f‖ − 1)² before its weight λ, one number, whose gradient "
+    "holds no NaN even where the critic is flat; and to draw ε with `uniform(shape)`, so that the check knows what was drawn.",
     answers=("my_penalty",),
     stub=STUB,
     unanswered="Both faults are still in it.",
@@ -167,6 +167,12 @@ TASK = Task(
                 "The root is missing: ‖∇f‖ is to be 1, and yours is ‖∇f‖²."),
         Mistake("mean inside", penalty(value="(norm.mean() - 1).square()"),
                 "The mean is inside, (mean of the norms − 1)²: each example is to have a slope of 1, not the batch on average."),
+        Mistake("absolute values", penalty(value="(norm - 1).abs().mean()"),
+                "How far the slopes are from 1, without the square: asked is E(‖∇f‖ − 1)²."),
+        Mistake("a root around it", penalty(value="(norm - 1).square().mean().sqrt()"),
+                "A root too much: the mean of the squares is wanted as it is."),
+        Mistake("not averaged", penalty(value="(norm - 1).square()"),
+                "The penalty of each example is right. One number is wanted: their mean."),
         Mistake("with λ", penalty(value="10 * (norm - 1).square().mean()"),
                 "The penalty comes out {ratio:.0f} times too large: λ is put on it outside."),
         Mistake("target 0", penalty(value="norm.square().mean()"),

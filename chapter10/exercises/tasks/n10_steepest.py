@@ -55,15 +55,21 @@ def observe(look, source, steepest, your_c):
     look.number("your c", your_c, within=0.0006)
 
 
+def miscounted(name: str, line: str, its_c: str, says: str) -> tuple[Mistake, ...]:
+    """A wrong slope, with the right c, with none yet, and with the c that follows from it."""
+    rests = {"": "128 ** (-3 / 4)", ", no c yet": "None", ", and its c": its_c}
+    return tuple(Mistake(name + rest, code(line, c), says) for rest, c in rests.items())
+
+
 TASK = Task(
     name="10-steepest",
     title="how steep is a clipped critic?",
     section="10.5.2",
     minutes=10,
     statement="A clipped critic is steepest where all its weights are c and all its ReLUs let through. Follow the slope: after the "
-    "first layer each unit has a slope of c; each unit of the next sums H of those, each weighed with c. Write the slope of f for one "
-    "input, `hidden` units a layer, `layers` hidden layers, clip c. Then: which c gives a critic with 3 layers of 128 a slope of "
-    "exactly 1? (To three decimals.)",
+    "first layer each unit has a slope of c; each unit of the next sums H = `hidden` of those, each weighed with c. Write the slope "
+    "of f for one input, `hidden` units a layer, `layers` hidden layers, clip c. Then: which c gives a critic with 3 layers of 128 "
+    "a slope of exactly 1? (To three decimals.)",
     answers=("steepest", "your_c"),
     stub=STUB,
     hints=(
@@ -81,16 +87,21 @@ TASK = Task(
     situations=1,
     ways=(BY_A_LOOP, BY_A_NETWORK),
     mistakes=(
-        Mistake("without H", code("c ** (layers + 1)"),
-                "Each unit sums over all units of the layer before it: yours gives a slope {inverse:.0f} times too small. Where is H?"),
-        Mistake("one sum too many", code("hidden ** (layers + 1) * c ** (layers + 1)"),
-                "Yours is {ratio:.0f} times too steep: count the sums and the matrices apart. There is one more matrix than there are "
-                "hidden layers; each hidden layer is summed over once."),
-        Mistake("one matrix too few", code("hidden**layers * c**layers"),
-                "Yours is {ratio:.0f} times too steep: there is one more matrix than there are hidden layers, the last one, which "
-                "leads to the score."),
-        Mistake("sums added up", code("hidden * layers * c ** (layers + 1)"),
-                "Right for one hidden layer. With two each unit sums over H units, each of which has summed over H: the sums multiply."),
+        *miscounted("without H", "c ** (layers + 1)", "1.0",
+                    "Each unit sums over all units of the layer before it: yours gives a slope {inverse:.0f} times too small. Where is H?"),
+        *miscounted("one sum too many", "hidden ** (layers + 1) * c ** (layers + 1)", "1 / 128",
+                    "Yours is {ratio:.0f} times too steep: count the sums and the matrices apart. There is one more matrix than there "
+                    "are hidden layers; each hidden layer is summed over once."),
+        *miscounted("one sum too few", "hidden ** (layers - 1) * c ** (layers + 1)", "128 ** (-1 / 2)",
+                    "Yours is {inverse:.0f} times too flat: the score sums over the last hidden layer as well."),
+        *miscounted("one sum and one matrix too few", "hidden ** (layers - 1) * c**layers", "128 ** (-2 / 3)",
+                    "Yours ends at a unit of the last hidden layer. The score sums over H of those, each weighed with c once more."),
+        *miscounted("one matrix too few", "hidden**layers * c**layers", "1 / 128",
+                    "Yours is {ratio:.0f} times too steep: there is one more matrix than there are hidden layers, the last one, which "
+                    "leads to the score."),
+        *miscounted("sums added up", "hidden * layers * c ** (layers + 1)", "384 ** (-1 / 4)",
+                    "Right for one hidden layer. With two each unit sums over H units, each of which has summed over H: the sums "
+                    "multiply."),
         Mistake("c of two layers of 32", code("hidden**layers * c ** (layers + 1)", "32 ** (-2 / 3)"),
                 "The slope is right. That c belongs to the critic of the live figure, two layers of 32: ask for 3 of 128."),
         Mistake("c = 1/128", code("hidden**layers * c ** (layers + 1)", "1 / 128"),

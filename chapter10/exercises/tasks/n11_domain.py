@@ -4,6 +4,7 @@ import contextlib
 import io
 from functools import cache
 
+import numpy as np
 import torch
 
 from chapter10 import data
@@ -35,7 +36,12 @@ def observe(look, source, mine):
     found = mine(given)
     if found is None:
         look.missing("what your function gives", "None")
-    is_bytes = isinstance(found, torch.Tensor) and found.dtype == torch.uint8
+    if not isinstance(found, torch.Tensor):
+        kind = "an array of numpy" if isinstance(found, np.ndarray) else f"something of type {type(found).__name__}"
+        look.missing("what your function gives", f"{kind}; a tensor of bytes (torch.uint8) is wanted")
+    if not found.is_floating_point() and found.dtype != torch.uint8:
+        look.missing("what your function gives", f"a tensor of {found.dtype}; bytes (torch.uint8) are wanted")
+    is_bytes = found.dtype == torch.uint8
     look.fact("the images are bytes (torch.uint8), as they came", is_bytes)
     if not is_bytes:
         raise Enough
@@ -46,6 +52,8 @@ def observe(look, source, mine):
     look.fact("the same digits give the same images a second time", torch.equal(mine(x.clone()), found))
     look.fact("an image depends on its own digit alone", torch.equal(mine(x[3:4].clone())[0], found[3]))
     look.fact("an image depends on its own digit alone, not on its place", torch.equal(mine(x.flip(0)).flip(0), found))
+    others = [any(torch.equal(image, digit) for digit in x) for image in found]
+    look.fact("the images of B are the digits, in another order", all(others), judged=False)
     changed = (found != x).flatten(1).double().mean(1)
     look.at_least("the share of pixels that differ from the digit's, least of the images", changed.min().item(), 0.01)
     apart, before = (torch.pdist(images.flatten(1).double()) for images in (found, x))
@@ -96,6 +104,10 @@ TASK = Task(
                 "An image of yours depends on the others in the batch: make each of its own digit alone."),
         Mistake("shuffled", mine("digits[torch.arange(len(digits)).roll(1)]"),
                 "An image of yours is made of another digit: its neighbour's. That is a list drawn by lot (part 6.1), no translation."),
+        Mistake("noise with a seed", "def mine(digits):\n    torch.manual_seed(0)\n"
+                "    return (digits.float() + 30 * torch.randn(digits.shape)).clamp(0, 255).to(torch.uint8)\n",
+                "With a seed the noise is the same each time, but it goes by the place in the batch: elsewhere the same digit gets "
+                "another one."),
         Mistake("nothing done", mine("digits.clone()"), "B is the same as A: there is nothing to translate."),
         Mistake("all alike", mine("torch.full_like(digits, 128)"), "All images of B are alike: there is no way back from them."),
     ),

@@ -84,9 +84,9 @@ TASK = Task(
     title="the generators' loss",
     section="10.5.2",
     minutes=15,
-    statement="G is A to B, F is B to A, `d_a` and `d_b` score; all take rows. Write what G and F descend: the game with least "
-    "squares, the cycle with weight `lam`, the identity with weight `lam / 2`, each in both directions and added up. L1 is a mean "
-    "over all pixels.",
+    statement="G is A to B, F is B to A, `d_a` and `d_b` give some scores to each image; all take rows [B, D]. Write what G and F "
+    "descend: the game with least squares, the cycle with weight `lam`, the identity with weight `lam / 2`, each in both directions "
+    "and added up. The game's squares are averaged over all scores, L1 over all pixels.",
     answers=("generators_loss",),
     stub=STUB,
     hints=(
@@ -125,6 +125,20 @@ TASK = Task(
         Mistake("no way back", code(cycle="(made_b - b).abs().mean() + (made_a - a).abs().mean()"),
                 "The cycle compares G(a) with b: they have nothing to do with each other. Go back first, and compare with what you "
                 "began with."),
+        Mistake("squares in cycle and identity", code(cycle=CYCLE.replace("abs", "square"), same=SAME.replace("abs", "square")),
+                "Cycle and identity take squares; L1 is asked for, the mean of absolute differences (squares blur more)."),
+        *(Mistake(f"F.{name}", code(cycle=f"F.{name}(F(made_b), a) + F.{name}(G(made_a), b)"),
+                  "In this exercise `F` is a generator, not torch.nn.functional: write the mean of the absolute differences out, or "
+                  f"take nn.functional.{name}.") for name in ("l1_loss", "mse_loss")),
+        Mistake("each compared with the other image as well", code(total=ALL + " + (made_b - b).abs().mean() + (made_a - a).abs().mean()"),
+                "One part is too much: G(a) is compared with b. They have nothing to do with each other; there are no pairs."),
+        Mistake("G(a) compared with b as well", code(total=ALL + " + (made_b - b).abs().mean()"),
+                "One part is too much: G(a) is compared with b. They have nothing to do with each other; there are no pairs."),
+        Mistake("generators exchanged", code(made="F(a), G(b)", cycle="(G(made_b) - a).abs().mean() + (F(made_a) - b).abs().mean()",
+                                             same="(F(b) - b).abs().mean() + (G(a) - a).abs().mean()"),
+                "G and F have changed places: G is A to B, so it is fed a."),
+        Mistake("the cycle begun with the other generator", code(cycle="(G(F(a)) - a).abs().mean() + (F(G(b)) - b).abs().mean()"),
+                "The cycle from a begins with G, which is made for images of A; yours begins with F."),
         Mistake("the wrong way back", code(cycle="(G(made_b) - a).abs().mean() + (F(made_a) - b).abs().mean()"),
                 "G(a) is an image of B. The way back to A leads through F, not through G once more."),
         Mistake("game of G only", code(game=GAMES[0]), "The game of F is missing: `d_a` judges what F makes of b."),
@@ -133,6 +147,10 @@ TASK = Task(
                 "The generators want their translations labelled 1, as real. Yours want 0, which is the discriminators' wish."),
         Mistake("the discriminators' loss", code(game="0.5 * ((d_b(b) - 1).square().mean() + d_b(made_b).square().mean() "
                                                       "+ (d_a(a) - 1).square().mean() + d_a(made_a).square().mean())"),
+                "That game is the discriminators' loss. The generators want D of their translations to be 1, and have no part in D of "
+                "real images."),
+        Mistake("the discriminators' loss, without its half", code(game="(d_b(b) - 1).square().mean() + d_b(made_b).square().mean() "
+                                                                   "+ (d_a(a) - 1).square().mean() + d_a(made_a).square().mean()"),
                 "That game is the discriminators' loss. The generators want D of their translations to be 1, and have no part in D of "
                 "real images."),
         Mistake("half a game", code(total="game / 2 + lam * cycle + lam / 2 * same"),
@@ -147,6 +165,8 @@ TASK = Task(
                 "The sign of the game is turned: descending it drives the scores away from 1."),
         Mistake("sums", code(cycle=CYCLE.replace("mean", "sum"), same=SAME.replace("mean", "sum")),
                 "The L1 losses are sums over images and pixels: take means, or λ means something else for each size of image."),
+        Mistake("sums over the pixels", code(cycle=CYCLE.replace("mean()", "sum(1).mean()"), same=SAME.replace("mean()", "sum(1).mean()")),
+                "The L1 losses are summed over an image's pixels: take means, or λ means something else for each size of image."),
         Mistake("a detached translation", code(cycle=CYCLE.replace("made_b", "made_b.detach()").replace("made_a", "made_a.detach()")),
                 "The number is right, but the cycle teaches only the way back: a detach keeps it from the generator that went there."),
     ),
