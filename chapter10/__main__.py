@@ -88,7 +88,7 @@ def _measure(options) -> int:
 
 def _add_bench(commands) -> None:
     parser = commands.add_parser("bench", help="speed and quality, side by side in one run (models: needs MNIST)")
-    parser.add_argument("name", choices=["vae", "gan", "better-vaes", "better-gans", "exercises", "classroom"])
+    parser.add_argument("name", choices=["vae", "gan", "better-vaes", "better-gans", "exercises", "classroom", "live"])
     parser.add_argument("--json", help="write what was measured here")
     parser.add_argument("--data", help="the folder that holds MNIST/raw (default: CHAPTER10_DATA, else the cache)")
     parser.set_defaults(run=_bench)
@@ -104,6 +104,7 @@ def _bench(options) -> int:
         bench_classroom,
         bench_exercises,
         bench_gan,
+        bench_live,
         data,
         environment,
         experiments,
@@ -118,6 +119,7 @@ def _bench(options) -> int:
         "better-gans": bench_better_gans.better_gans,
         "exercises": bench_exercises.exercises,
         "classroom": lambda _: bench_classroom.classroom(),
+        "live": lambda _: bench_live.live(),
     }
     found = benches[options.name](root)
     if options.json:
