@@ -166,6 +166,9 @@ TASK = Task(
                 "Right: the decoder has no part in log D(x), so −L_GAN is the paper's form, the saturating one. The package takes −log D."),
     ),
     mistakes=(
+        Mistake("the logarithm of a logit",
+                LOSSES.replace("F.logsigmoid(-", "torch.log(1 - ").replace("F.logsigmoid(", "torch.log(") + SEND,
+                "You take the logarithm of logits, which may be below 0. D is the sigmoid of a logit: take `F.logsigmoid`."),
         Mistake("not sent", send("return None"),
                 "The three losses are right. Now their gradients: what `my_send` leaves at the weights is still of the step before."),
         Mistake("one sum for all", send("for weights in networks:", CLEARED, "sum(losses).backward()"),

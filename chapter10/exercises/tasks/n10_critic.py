@@ -150,7 +150,8 @@ TASK = Task(
         Mistake("a sigmoid on the critic", code(scores="critic({}).sigmoid()"),
                 "The estimate is {found}, and {expected} is expected: you put a sigmoid on the scores, which keeps any estimate "
                 "within ±1, however far the samples are."),
-        Mistake("not clipped", code(after=""), "After the step weights lie outside [−c, c]: nothing clips them."),
+        Mistake("not clipped", code(after=""),
+                "After the step weights lie outside [−c, c]: nothing clips them, or what is clipped is a copy of theirs."),
         Mistake("biases not clipped", code(after=CLIP.replace("weight.clamp_(-c, c)", "weight.clamp_(-c, c) if weight.ndim > 1 else None")),
                 "The matrices are within the bound, the biases are not: clip all of the critic's parameters."),
         Mistake("clipped above only", code(after=CLIP.replace("clamp_(-c, c)", "clamp_(max=c)")),

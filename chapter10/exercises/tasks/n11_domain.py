@@ -109,6 +109,7 @@ TASK = Task(
                 "With a seed the noise is the same each time, but it goes by the place in the batch: elsewhere the same digit gets "
                 "another one."),
         Mistake("nothing done", mine("digits.clone()"), "B is the same as A: there is nothing to translate."),
-        Mistake("all alike", mine("torch.full_like(digits, 128)"), "All images of B are alike: there is no way back from them."),
+        Mistake("all alike", mine("torch.full_like(digits, 128)"),
+                "All images of B are alike, or some nearly so: there is no way back from them."),
     ),
 )  # fmt: skip
