@@ -108,6 +108,8 @@ TASK = Task(
                 "You took the mean over the dimensions: log densities of independent dimensions add up."),
         Mistake("summed over the batch", written(result="(normal + s).sum()"),
                 "That is one number for the batch. Keep the points apart."),
+        Mistake("the density for its logarithm", written(result="(normal + s).exp()"),
+                "That is p(x), and its logarithm is asked for."),
         Mistake("no graph", written(result="(normal + s).detach()"),
                 "The numbers are right, and nothing can be learned from them: they have given up their graph."),
     ),

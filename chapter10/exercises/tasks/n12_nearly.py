@@ -68,6 +68,10 @@ TASK = Task(
         Mistake("sign", "your_value = -1.5 * math.log(1 / 2)",
                 "That is D's loss, minus V. V itself is never above 0: it is a sum of logarithms of probabilities."),
         Mistake("the divergence", "your_value = 0.25 * math.log(2)", "That is JSD(p, q). V(D*, G) is 2·JSD − log 4.", section="10.3.2"),
+        Mistake("the divergence once", "your_value = 0.25 * math.log(2) - math.log(4)",
+                "You took JSD(p, q) once. V(D*, G) is 2·JSD − log 4."),
+        Mistake("the divergence taken off", "your_value = -0.5 * math.log(2) - math.log(4)",
+                "That is below −log 4, and there V(D*, G) never goes: 2·JSD is to be added, not taken off."),
         Mistake("twice the divergence", "your_value = 0.5 * math.log(2)", "That is 2·JSD(p, q): log 4 is still to be taken off."),
         Mistake("in bits", "your_value = -1.5", "That is in bits: take the natural logarithm."),
         Mistake("a sigmoid too many", SIGMOID_TOO_MANY,  # bugs.md 17
