@@ -58,7 +58,8 @@ class Asked:
     def __init__(self, source: torch.Generator):
         self.linear = torch.tensor([9.0, -4.0, 3.0, 2.0, -1.0])
         self.square = torch.randn(5, 5, generator=source) / 2
-        self.rows, self.bits_only = 0, True
+        self.rows, self.bits_only, self.scale = 0, True, 1.0
+        self.ones = torch.zeros(5)
 
     def value(self, z: torch.Tensor) -> torch.Tensor:
         return -100 + z @ self.linear + torch.einsum("...i,ij,...j->...", z, self.square, z)
@@ -67,7 +68,8 @@ class Asked:
         z = torch.as_tensor(z).detach().float()
         self.rows += z[..., 0].numel()
         self.bits_only &= bool(((z == 0) | (z == 1)).all())
-        return self.value(z)
+        self.ones += z.reshape(-1, z.shape[-1]).sum(0)
+        return self.scale * self.value(z)
 
 
 def truth(f: Asked, logits: torch.Tensor) -> tuple[torch.Tensor, float]:
@@ -82,12 +84,17 @@ def truth(f: Asked, logits: torch.Tensor) -> tuple[torch.Tensor, float]:
 def observe(look, source, bits_gradient):
     f, logits = Asked(source), torch.tensor([-1.4, -0.4, 0.7, -0.9, 0.5])
     first = look.tensor("one estimate", look.call(bits_gradient, f, logits), shape=(5,), rtol=0, atol=1e6)
-    look.at_most("rows that f is asked about in one call", f.rows, DRAWS)
+    look.at_most("the rows that one call of your function asks f about, all its calls of f together", f.rows, DRAWS)
     look.fact("f is asked about zeros and ones only", f.bits_only)
     draws = [first.detach().double().cpu()]
     for _ in range(REPEATS - 1):
         draws.append(torch.as_tensor(bits_gradient(f, logits)).detach().double().cpu())
-    draws = torch.stack(draws)
+    draws, half = torch.stack(draws), f.ones / f.rows
+    torch.manual_seed(5)
+    plain = torch.as_tensor(bits_gradient(f, logits)).detach().double().cpu()
+    torch.manual_seed(5)
+    f.scale = 10.0
+    of_ten_times = torch.as_tensor(bits_gradient(f, logits)).detach().double().cpu()
     exact, bare = truth(f, logits)
     mean, error = draws.mean(0), draws.std(0).clamp_min(1e-6) / REPEATS**0.5
     distance = float(((mean - exact).abs() / error).max())
@@ -97,6 +104,8 @@ def observe(look, source, bits_gradient):
     look.fact("on average it is a quarter too short", 0.65 < share < 0.85, judged=False)
     look.fact("on average it is four times too long", 3.5 < share < 4.5, judged=False)
     look.fact("on average it is more than five times too long", share > 5, judged=False)
+    look.fact("half of all bits that f is asked about are 1", bool(((half - 0.5).abs() < 0.02).all()), judged=False)
+    look.fact("ten times f has the same gradient", torch.allclose(plain, of_ten_times, rtol=1e-3), judged=False)
     look.fact("it is the same each time", bool((draws == draws[0]).all()), judged=False)
     look.at_most("the distance of the mean of 2,000 estimates from the true gradient, in standard errors", distance, BOUND)
     ratio = float(draws.var(0).sum()) / bare
@@ -114,9 +123,10 @@ TASK = Task(
     section="10.2.4",
     minutes=25,
     statement="Build something small. A code of L bits, z ∈ {0, 1}^L, each 1 with the probability sigmoid(logit). f takes rows of bits, "
-    "[N, L], and gives [N] numbers around −100; it lets no gradient through, and is dear: **four rows a call**. Write an estimator of "
-    "the gradient of E[f(z)] in the logits, [L]. It must be right on average, and its variance at most a twentieth of that of the bare "
-    "score function with as many draws. The check calls it 2,000 times and compares with the exact gradient, summed over all codes.",
+    "[N, L], and gives [N] numbers around −100; it lets no gradient through, and it is dear. Write an estimator of the gradient of "
+    "E[f(z)] in the logits, [L], where one call of yours may ask f about **four rows in all**. It must be right on average, and its "
+    "variance at most a twentieth of that of the bare score function with as many draws. The check calls it 2,000 times and compares "
+    "with the exact gradient, summed over all codes.",
     answers=("bits_gradient",),
     setting="from torch.distributions import Normal\n",
     stub=STUB,
@@ -128,7 +138,7 @@ TASK = Task(
     solution=SOLUTION,
     why="E[∇ log q] = 0, so what doesn't depend on the draw may be taken off f. The other draws say for nothing what f is around here "
     "(Kool, van Hoof and Welling 2019). Pairs that mirror each other do as well.",
-    right="Right on average, from four rows a call, and quiet. With this you can train discrete codes.",
+    right="Right on average, from four rows or fewer, and quiet. With this you can train discrete codes.",
     observe=observe,
     ways=(BY_AUTOGRAD, MIRRORED_PAIRS, ONE_FOR_THE_BASELINE),
     situations=1,
@@ -157,8 +167,12 @@ TASK = Task(
         Mistake("divided by their spread", wrong("((value - value.mean()) / (value.std() + 1e-8) * (z - p).T).mean(1)"),
                 "Wrong on average: whoever divides by the spread of the draws, as is usual where only the direction counts, changes "
                 "the length by a number that is drawn as well."),
+        Mistake("drawn with ½",
+                wrong("((value - others)[:, None] * (z - p)).mean(0)").replace("bernoulli(p.", "bernoulli(torch.full_like(p, 0.5)."),
+                "Wrong on average: half of your bits are 1 whatever the logits say, so the average goes over another distribution. z has "
+                "to come from q, whose score you take."),
         Mistake("more draws", wrong("((value - others)[:, None] * (z - p)).mean(0)", 64),
-                "f was asked about {found} rows in one call, and four are allowed."),
+                "One call of yours asks f about {found} rows, and four in all are allowed. (Several calls of f add up.)"),
         Mistake("all codes",
                 "def bits_gradient(f, logits):\n    p = torch.sigmoid(logits)\n"
                 "    z = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * len(p))\n"

@@ -2,6 +2,7 @@
 
 import torch
 
+from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
 
 STUB = '''
@@ -35,8 +36,16 @@ def observe(look, source, reparameterize):
     mu = torch.tensor([3.0, -1.0, 0.5], dtype=torch.float64).repeat(ROWS, 1).requires_grad_()
     log_var = torch.tensor([0.5, 2.0, 1.2], dtype=torch.float64).square().log().repeat(ROWS, 1).requires_grad_()
     # z itself is drawn: any finite numbers of the right shape will do
-    z = look.tensor("z", look.call(reparameterize, mu, log_var), shape=(ROWS, 3), rtol=0, atol=1e6)
+    z = look.call(reparameterize, mu, log_var)
+    if isinstance(z, tuple):
+        look.missing("what your function gives", f"a tuple of {len(z)}, where the sample z alone is expected")
+    z = look.tensor("your z", z, shape=(ROWS, 3), rtol=0, atol=1e6)
     plain = z.detach().cpu().double()
+    rows_differ = bool((plain.std(0) > 1e-9).any())
+    look.fact("two rows with the same μ and σ have different z", rows_differ)
+    if not rows_differ:  # what one draw for all gives differs from one way of writing it to the next: it is not looked at
+        look.fact("all z are their μ", torch.equal(plain, mu.detach()), judged=False)
+        raise Enough
     look.tensor("the spread of z where σ is 0.5, 2 and 1.2", plain.std(0), rtol=0.04, atol=0)
     look.tensor("the mean of z where μ is 3, −1 and 0.5", plain.mean(0), rtol=0, atol=0.11)
     noise = (plain - mu.detach()) * (-0.5 * log_var.detach()).exp()
@@ -92,10 +101,16 @@ TASK = Task(
                 "The spread is {found} whatever log_var says: the noise is not scaled by σ."),
         Mistake("log_var as log σ⁴", wrong("mu + (0.25 * log_var).exp() * torch.randn_like(mu)"),
                 "Where σ is 0.5 your z spread by {found}: that is √σ. One root is enough."),
-        Mistake("no noise", wrong("mu + 0 * log_var"),
+        Mistake("log_var as log σ", wrong("mu + log_var.exp().square() * torch.randn_like(mu)"),
+                "Where σ is 0.5 your z spread by {found}: that is σ⁴. log_var is log σ² already; half of it is the logarithm of σ."),
+        Mistake("1/σ for σ", wrong("mu + (-0.5 * log_var).exp() * torch.randn_like(mu)"),
+                "Where σ is 0.5 your z spread by {found}: that is 1/σ. Look at the sign in the exponent."),
+        Mistake("log σ for σ", wrong("mu + 0.5 * log_var * torch.randn_like(mu)"),
+                "Half of log_var is log σ, which may even be below 0. The noise is scaled by σ itself."),
+        Mistake("no noise", wrong("mu"),
                 "All z of a column are equal: where is the noise?"),
         Mistake("one noise for all rows", wrong("mu + torch.exp(0.5 * log_var) * torch.randn(mu.shape[1])"),
-                "All z of a column are equal: every row needs noise of its own, so draw it in the shape of mu."),
+                "All rows share one draw: every row needs noise of its own, so draw it in the shape of mu."),
         Mistake("one noise for all dimensions", wrong("mu + torch.exp(0.5 * log_var) * torch.randn(len(mu), 1)"),
                 "The latent dimensions share their noise: every entry needs its own, so draw it in the shape of mu."),
         Mistake("uniform noise", wrong("mu + torch.exp(0.5 * log_var) * torch.rand_like(mu)"),
@@ -105,7 +120,8 @@ TASK = Task(
                 "    return mu + (log_var / 2).exp() * torch.randn_like(mu)\n",
                 "Two calls give the same sample: a seed inside the function freezes the noise for good."),
         Mistake("sample()", wrong("torch.distributions.Normal(mu, (0.5 * log_var).exp()).sample()"),
-                "The right distribution, and no gradient: sample() or no_grad cuts the graph."),
+                "The right distribution, and no gradient: between mu and log_var and your z the graph is cut. (sample(), no_grad, "
+                "detach and numpy do that.)"),
         Mistake("torch.normal", wrong("torch.normal(mu, (0.5 * log_var).exp())"),
                 "The right distribution, and a gradient of 0 in mu, where ∂z/∂μ is 1: torch.normal takes its draw as constant."),
         Mistake("σ cut off", wrong("mu + (0.5 * log_var).exp().detach() * torch.randn_like(mu)"),

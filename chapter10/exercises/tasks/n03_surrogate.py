@@ -2,6 +2,7 @@
 
 import torch
 
+from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
 
 SETTING = '''
@@ -45,6 +46,11 @@ def observe(look, source, surrogate_loss):
     eps = torch.randn(7, generator=source, dtype=torch.float64)
     # only its gradients are asked for: a constant more or less makes no difference
     value = look.tensor("the loss of seven draws", look.call(surrogate_loss, mu, sigma, eps), shape=(7,), rtol=0, atol=1e6)
+    again = torch.as_tensor(surrogate_loss(mu, sigma, eps)).detach()
+    the_draws = torch.equal(value.detach(), again)
+    look.fact("the same eps gives the same loss twice", the_draws)
+    if not the_draws:
+        raise Enough
     look.gradient("its gradient in mu", value, mu)
     look.gradient("its gradient in sigma", value, sigma)
 
@@ -88,6 +94,13 @@ TASK = Task(
                 "Half mended: log q is right now, and f still sees how z moves, which adds f′(z)·log q(z)."),
         Mistake("pathwise", wrong(DRAWN, "f(z)"),
                 "That is the pathwise estimator: right on average, and it differentiates f. Here log q must carry the gradient."),
+        Mistake("drawn anew", wrong("Normal(mu, sigma).sample()"),
+                "Your z is a new draw, not that of `eps`: the same noise gives another loss each time. The estimator is a right one, but "
+                "here z = μ + σ·ε is to be mended, not drawn again."),
+        Mistake("q cut off, not z", wrong(DRAWN, "f(z) * Normal(mu.detach(), sigma.detach()).log_prob(z)"),
+                "The wrong one stands still: here z moves, and q does not. The score asks how q(z) changes at a fixed z."),
+        Mistake("only μ in z cut off", wrong("mu.detach() + sigma * eps"),
+                "mu has its gradient now, sigma has not: z still moves with it. The whole of z must stand still."),
         Mistake("σ cut off", wrong(f"({DRAWN}).detach()", "f(z) * Normal(mu, sigma.detach()).log_prob(z)"),
                 "mu has its gradient, sigma has none: it is a parameter of q as well."),
         Mistake("density for its logarithm", wrong(f"({DRAWN}).detach()", "f(z) * Normal(mu, sigma).log_prob(z).exp()"),
