@@ -63,7 +63,9 @@ class Counting(torch.nn.Module):
 def observe(look, source, completed):
     start = torch.randint(0, 20, (200, 7, 7), generator=source)
     found = look.call(completed, Counting(), start.clone(), 4)
+    in_a_tensor = isinstance(found, Tensor)
     found = look.tensor("what comes back, the codes of 200 maps", found, shape=start.shape, atol=1e9)  # which codes, see below
+    look.fact("the codes that come back are a tensor, as the decoder wants them", in_a_tensor)
     look.fact("the codes that come back are whole numbers (int64)", found.dtype == torch.int64)
     look.fact("the rows that are given stay as they are", torch.equal(found[:, :4], start[:, :4]))
     drawn = found[:, 4:]
@@ -154,6 +156,8 @@ TASK = Task(
                 "All rows are drawn: that is a new digit. The first `rows` must stay as they are."),
         Mistake("the new rows alone", wrong(("    return codes", "    return codes[:, rows:]")),
                 "Only the rows that were drawn come back. The decoder wants whole maps, [N, 7, 7]: give the upper rows with them."),
+        Mistake("an array of numpy", wrong(("    return codes", "    return codes.numpy()")),
+                "The codes are right, but in an array of numpy: the decoder wants a tensor (torch.from_numpy)."),
         Mistake("nothing drawn", wrong(("            codes[:, row, column] = " + DRAWN + "\n", "            pass\n")),
                 "Nothing was drawn: the lower rows are still the old ones."),
         Mistake("the upper rows drawn", wrong(("range(rows, 7)", "range(rows)")),
