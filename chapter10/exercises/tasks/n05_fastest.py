@@ -14,6 +14,7 @@ your_gamma = tried[factors.index(your_factor)]
 def observe(look, source, your_gamma, your_factor):
     gamma = look.number("the best γ", your_gamma, within=0.015)
     if abs(gamma - 1) > 0.015:  # its factor would be another's
+        look.fact("the two are exchanged", abs(gamma - 0.75) < 6e-3 and your_factor == 1, judged=False)
         raise Enough
     look.number("the factor a round", your_factor, within=6e-3)
 
@@ -28,7 +29,7 @@ TASK = Task(
     section="10.3.2",
     minutes=10,
     statement="In the Dirac-GAN both players step **at once** with h = 0.5. (The table of R1 in section 8 is of players in turn.) "
-    "Which γ of R1 settles fastest, and by which factor does the radius shrink a round then? Derive it, or search with "
+    "Which γ of R1 settles fastest, and by which factor is the radius multiplied in a round then? Derive it, or search with "
     "`exact.DiracGAN(r1=gamma).modulus(0.5)`. Put both numbers into the cell, to two decimals. Then say why more R1 is slower.",
     answers=("your_gamma", "your_factor"),
     stub="your_gamma, your_factor = None, None",
@@ -62,6 +63,12 @@ TASK = Task(
                 "The γ is right. That is the modulus squared: take the root."),
         Mistake("no damping's factor", pair("1.0", "math.sqrt(1 + 0.5**2 / 4)"),
                 "The γ is right. That factor is of the game without R1, which grows."),
+        Mistake("one over the factor", pair("1.0", "1 / 0.75"),
+                "The γ is right. That is one over the factor: the radius of the round before, in radii of now."),
+        Mistake("the two exchanged", pair("0.75", "1.0"),
+                "Are the two exchanged? The first is γ, the second the factor."),
+        Mistake("another h", pair("1.0", "0.9"),
+                "The γ is right. That factor is of h = 0.2, the step of section 8's table; here h is 0.5."),
         Mistake("γ/2 as γ", pair("0.5", "0.75"),
                 "With γ = 0.5 the pair is still complex, and the radius shrinks more slowly. Is that γ/2? D's loss gets γ/2·ψ²."),
         Mistake("twice γ", pair("2.0", "0.75"),

@@ -24,7 +24,7 @@ TASK = Task(
     minutes=5,
     statement="The chapter's D ends in a sigmoid, and its loss, `BCELoss`, takes probabilities. Swap the loss for "
     "`BCEWithLogitsLoss` and forget to take the sigmoid out: the training runs, without an error. What is the lowest value, in "
-    "nats, that the summed loss of D (real plus fake) can then reach? Three decimals, or a formula.",
+    "nats, that the summed loss of D (real plus fake) can then reach? Three decimals, or an expression that gives them.",
     answers=("your_floor",),
     stub="your_floor = None  # nats",
     hints=(
@@ -58,6 +58,8 @@ TASK = Task(
                 "That is in bits: take the natural logarithm."),
         Mistake("the mean of the two", value("(math.log1p(math.exp(-1)) + math.log(2)) / 2"),
                 "That is the mean of the two parts. The chapter's loss of D is their sum."),
+        Mistake("fakes at 1", value("math.log1p(math.exp(-1)) + math.log1p(math.e)"),
+                "For the real ones right. D gives the fakes its lowest output, not its highest: which number is that, of a sigmoid?"),
         Mistake("the outputs exchanged", value("math.log1p(math.e) + math.log(2)"),
                 "That is a D that is wrong every time. At best it gives its highest output to the real ones, its lowest to the fakes."),
     ),

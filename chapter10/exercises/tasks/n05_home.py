@@ -128,6 +128,12 @@ TASK = Task(
                 "{found}."),
         Mistake("in θ", adds("theta**2"),
                 "Your addition doesn't depend on ψ, so D's step doesn't notice it: the radius is {found}."),
+        Mistake("without the graph", f"{HEAD}    return math.log(2) + math.log(1 + math.exp(psi * theta)) + 0.8 / 2 * psi**2\n",
+                "The math module's functions give plain numbers, which keep no graph: the slope of the game's own part is lost. Take "
+                "torch's, or F.softplus of the stub."),
+        Mistake("far too strong", adds("50 * psi**2"),
+                "The penalty is so strong that each step of D leaps over ψ = 0 and lands farther off: h times its slope must stay below "
+                "2·ψ. The radius is {found}."),
         Mistake("the loss made smaller", f"{HEAD}    return 0.5 * ({PLAIN})\n",
                 "You scaled the whole loss: the slope where D knows nothing is {found} for {expected}. Add to it, and leave the game as "
                 "it is."),

@@ -161,7 +161,7 @@ TASK = Task(
     statement="Write one round: D's step on `real` and on fakes made from `z_d`, then G's step, non-saturating, on fakes made from "
     "`z_g`. D gives logits; `gan.discriminator_loss` and `gan.non_saturating_generator_loss` are yours to use. Two questions hide in it: "
     "where must a `detach` stand, where must none, and whose gradients must be zeroed when? The check plays two rounds with plain "
-    "gradient descent and looks at both players' steps.",
+    "gradient descent and looks at both players' steps; `real`, `z_d` and `z_g` differ in their numbers of rows.",
     answers=("my_round",),
     stub=STUB,
     hints=(
@@ -211,6 +211,24 @@ TASK = Task(
                 "D's step has the wrong sign: D should lower its loss, and yours raises it."),
         Mistake("fakes of z_d in G's step", variant(g_loss=G_STEP.replace("z_g", "z_d")),
                 "D's step is right. G's step takes the fakes of z_d: make new ones from z_g."),
+        Mistake("z_d and z_g exchanged", variant(D_STEP.replace("z_d", "z_g"), G_STEP.replace("z_g", "z_d")),
+                "Both steps take the other one's noise: D's fakes are made from z_d, G's from z_g."),
+        Mistake("probabilities in G's step", variant(g_loss=G_STEP.replace("(z_g))", "(z_g)).sigmoid()")),
+                "D's step is right. In G's the loss gets probabilities: it takes D's logits as they are."),
+        Mistake("probabilities everywhere", variant(
+                    D_STEP.replace("(real)", "(real).sigmoid()").replace(".detach())", ".detach()).sigmoid()"),
+                    G_STEP.replace("(z_g))", "(z_g)).sigmoid()")),
+                "The losses get probabilities. They take D's logits as they are: a sigmoid is in them already."),
+        Mistake("one mean over real and fake", HEAD + """\
+    logits = torch.cat([discriminator(real), discriminator(generator(z_d).detach())])
+    labels = torch.cat([torch.ones(len(real), 1), torch.zeros(len(z_d), 1)]).to(logits)
+    d_optimizer.zero_grad()
+    (2 * F.binary_cross_entropy_with_logits(logits, labels)).backward()
+    d_optimizer.step()
+    g_optimizer.zero_grad()
+""" + f"    {G_STEP}.backward()\n    g_optimizer.step()\n",
+                "D's step takes one mean over real and fake together, so the larger batch weighs more. Two means are wanted, one for each "
+                "kind, and their sum."),
         Mistake("G first", variant(g_first=True),
                 "G moves before D has stepped: D's step comes first, and G answers the new D."),
         Mistake("both at once", AT_ONCE,

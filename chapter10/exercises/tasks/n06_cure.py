@@ -48,18 +48,38 @@ def my_cure(generator, discriminator):
 '''
 
 
+REPLAY = """
+class Store:
+    def __init__(self):
+        self.points = []
+
+    def step(self, x):
+        self.points.append(x)
+
+    def sample(self, n):
+        return torch.cat(self.points)[-n:]
+
+
+def my_cure(generator, discriminator):
+    return Store()
+"""
+
+
 def play(my_cure, seed: int):
-    """One training; returns the method and what its samples reach, None where they are not finite."""
+    """One training: the method, what its samples reach (None where they are not finite), the share of copied real points."""
     ring = data.ring(std=STD)
     torch.manual_seed(seed)
     players = gan.MixtureGenerator(hidden_dim=64, hidden_layers=2), gan.MixtureDiscriminator(hidden_dim=64, hidden_layers=2)
     trained = my_cure(*players)
     if not hasattr(trained, "step") or not hasattr(trained, "sample"):
-        return trained, None
+        return trained, None, 0.0
+    seen = []
     for _ in range(ROUNDS):
-        trained.step(ring.sample(BATCH)[0])
+        seen.append(ring.sample(BATCH)[0])
+        trained.step(seen[-1].clone())
     points = trained.sample(2000)
-    return trained, metrics.mode_coverage(ring, points) if points.isfinite().all() else None
+    copied = torch.isin(points[:, 0], torch.cat(seen)[:, 0]).float().mean().item()
+    return trained, metrics.mode_coverage(ring, points) if points.isfinite().all() else None, copied
 
 
 def changed(trained) -> dict[str, bool]:
@@ -83,7 +103,7 @@ def changed(trained) -> dict[str, bool]:
 
 def observe(look, source, my_cure):
     for seed in SEEDS:
-        trained, found = play(my_cure, seed)
+        trained, found, copied = play(my_cure, seed)
         if found is None and not hasattr(trained, "step"):
             look.missing("what my_cure returns", "nothing with step(x) and sample(n)" if trained is not None else "None")
         if seed == SEEDS[0]:
@@ -92,6 +112,7 @@ def observe(look, source, my_cure):
         look.fact(f"with seed {seed} the samples are finite numbers", found is not None)
         if found is None:
             raise Enough
+        look.at_most(f"the share of samples that are copies of real points, with seed {seed}", copied, 0.05)
         look.at_least(f"the modes reached with seed {seed}", found.modes, MODES)
         look.at_least(f"the share of good samples with seed {seed}", found.good, GOOD)
         look.at_most(f"the KL over the modes with seed {seed}, in nats", found.kl, KL)
@@ -134,6 +155,8 @@ TASK = Task(
         Mistake("a lower rate alone", method("lr=3e-4, betas=(0.9, 0.999)"),
                 "A lower rate goes the same way, more slowly ({name}: {found}). The direction of the steps is the trouble, not their "
                 "length."),
+        Mistake("the data handed back", REPLAY,
+                "These are the real points themselves, handed back. Train the generator, and sample from it."),
         Mistake("a higher rate alone", method("lr=1e-2, betas=(0.9, 0.999)"),
                 "A higher rate makes the chase from mode to mode faster, and doesn't end it."),
         # A reader's β₁ is more often 0.5, which some seeds let pass: told by the same signs, and this one fails more surely.

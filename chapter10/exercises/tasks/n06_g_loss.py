@@ -74,7 +74,11 @@ TASK = Task(
         Mistake("no graph", line("F.softplus(-logits).mean().detach()"),
                 "The value is right, but no gradient leads back to the logits: G would learn nothing."),
         Mistake("the logarithm of a sigmoid", line("-torch.log(torch.sigmoid(logits)).mean()"),
-                "Right for moderate logits. At −200 it is not finite, since the sigmoid there is 0: use a function that takes logits."),
+                "Right for moderate logits. At −200 it is not finite: there a sigmoid is 0, and e²⁰⁰ is too large for a float. Use a "
+                "function that takes logits."),
+        Mistake("the logits cut off", line("F.softplus(-logits.clamp(-20, 20)).mean()"),
+                "Right for moderate logits. You cut the logits off: at −200 the loss is {found}, and its gradient is gone, where G needs "
+                "it most."),
         Mistake("BCELoss", line("F.binary_cross_entropy(torch.sigmoid(logits), torch.ones_like(logits))"),
                 "Right for moderate logits. At −200 it is cut off at {found} in place of {expected}, and G gets no gradient: the "
                 "information was lost in the sigmoid."),

@@ -37,9 +37,9 @@ TASK = Task(
     title="find the fault in the data",
     section="10.3.3",
     minutes=5,
-    statement="A friend's loop has a G that ends in tanh, the right losses and every detach. After a few batches D is right for nearly all "
-    "images, and stays so. Both networks and both steps are in order; the fault is in the lines that prepare the real images, which "
-    "come as bytes [B, 28, 28], 0 for black. Find it and mend it.",
+    statement="A friend's loop has a G that ends in tanh, the right losses and every detach. Yet a rule without a single weight "
+    "tells his real images from his fakes, every time. Both networks and both steps are in order; the fault is in the lines that "
+    "prepare the real images, which come as bytes [B, 28, 28], 0 for black, and are to become what G can draw. Find it and mend it.",
     answers=("my_prepare",),
     stub=line("images.flatten(1) / 255"),
     hints=(
@@ -62,6 +62,14 @@ TASK = Task(
         Mistake("standardised", line("(images.flatten(1) / 255 - 0.1307) / 0.3081"),
                 "These are MNIST's mean and standard deviation: good for a classifier. The images then go from −0.42 to 2.82, and tanh "
                 "can't follow."),
+        Mistake("standardised by the batch", line("(images.flatten(1).float() - images.float().mean()) / images.float().std()"),
+                "You gave each batch a mean of 0 and a deviation of 1. Where black and white end up then depends on the batch, and tanh "
+                "can't follow."),
+        Mistake("the bytes overflow before the division", line("(2 * images.flatten(1) - 255) / 255"),
+                "The formula is right, and the bytes are not: 2 · images and what you take off are still bytes, which go round from 255 to "
+                "0. Divide first, or take floats."),
+        Mistake("128", line("images.flatten(1) / 128 - 1"),
+                "Nearly: 0 becomes −1, and 255 becomes 0.992. A byte's largest value is 255."),
         Mistake("the bytes overflow", line("2 * images.flatten(1) / 255 - 1"),
                 "The formula is right, and the bytes are not: 2 · images is still bytes, and from 128 on it begins anew at 0. Divide "
                 "first, or take floats."),

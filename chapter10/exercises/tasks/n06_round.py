@@ -125,7 +125,7 @@ def observe(look, source, my_repaired):
     generator.latent_dim = 3
     discriminator = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 1))
     g_optimizer, d_optimizer = Watched(generator, 0.0), Watched(discriminator, 0.3)
-    x = torch.rand(4, 6, generator=source)
+    x = 2 * torch.rand(4, 6, generator=source) - 1
     for turn, name in enumerate(("first", "second"), 1):  # the second shows what the first has left behind
         look.call(my_repaired, generator, discriminator, g_optimizer, d_optimizer, x)
         look.number(f"the number of D's steps after the {name} round", len(d_optimizer.given), within=0.1)
@@ -168,6 +168,9 @@ TASK = Task(
         Mistake("detached in G's step", steps(g_fake="generator(torch.randn(len(x), generator.latent_dim)).detach()"),  # bugs.md 15
                 "G's optimiser gets no gradient: the fakes of G's step are detached, so nothing leads back to G. Only D's step detaches "
                 "them."),
+        Mistake("detached in G's step, and not in D's", STUB.replace("loss(discriminator(fake))", "loss(discriminator(fake.detach()))"),
+                "A detach was missing, but in the other step: now D's loss alone reaches G, and moves it. D's step must be cut off from "
+                "G, and G's step must not."),
         Mistake("the same fakes for both steps", SAME_FAKES,  # 15
                 "Backward a second time: D's backward() went through the fakes into G and freed that graph. Cut them off in D's step."),
         Mistake("D's gradients not zeroed", steps(before_d=""),  # bugs.md 16

@@ -80,9 +80,9 @@ def observe(look, source, my_fair):
     look.fact("a distance is below half of what real images score", bool(found.min() < 2), judged=False)
     turned = plain(look.call(my_fair, ruler, real, good, bad))
     look.tensor("the same two sets, the small one first", turned, shape=(2,), rtol=0.4)
-    same = images(MANY, 0.1), images(FEW, 0.1)
+    same = images(MANY, 0.1), images(3 * FEW, 0.1)  # another number: a fixed count would not do for both
     result = plain(look.call(my_fair, ruler, real, *same))
-    look.tensor("many and few samples of the same model", result, shape=(2,), rtol=0.3)
+    look.tensor("many and fewer samples of the same model", result, shape=(2,), rtol=0.3)
 
 
 TASK = Task(
@@ -158,6 +158,15 @@ TASK = Task(
     return tuple(metrics.frechet_classifier_distance(judge, real, fake[:count]).value for fake in (first, second))
 """,
                 "These can be compared, and both are larger than need be: you took fewer samples than both sets have."),
+        Mistake("a fixed number", HEAD + """\
+    return tuple(metrics.frechet_classifier_distance(judge, real, fake[:100]).value for fake in (first, second))
+""",
+                "These can be compared, but a fixed number wastes samples where there are more, and fails where there are fewer. Let the "
+                "two sets say how many."),
+        Mistake("as many as the second has", HEAD + """\
+    return tuple(metrics.frechet_classifier_distance(judge, real, fake[: len(second)]).value for fake in (first, second))
+""",
+                "Right where `second` is the smaller set. Where `first` is, the two numbers are as unequal as before."),
         Mistake("exchanged", HEAD + """\
     count = min(len(first), len(second))
     return tuple(metrics.frechet_classifier_distance(judge, real, fake[:count]).value for fake in (second, first))

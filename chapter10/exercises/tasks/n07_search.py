@@ -71,11 +71,11 @@ class Counted:
 
     def __init__(self, x: torch.Tensor) -> None:
         self.decode, _ = decoder()
-        self.x, self.calls, self.rows, self.same = x, 0, 0, False
+        self.x, self.calls, self.rows, self.same, self.last = x, 0, 0, False, torch.zeros(1, 1)
         self.reached = torch.full((len(x),), torch.inf)
 
     def __call__(self, z: torch.Tensor) -> torch.Tensor:
-        self.calls += 1
+        self.calls, self.last = self.calls + 1, z.detach()
         pictures = self.decode(z)
         if self.calls == 1 and z.ndim == 2:
             self.rows = len(z)
@@ -114,6 +114,11 @@ def observe(look, source, my_search):
     look.fact("some images are found", bool((error < ERROR).double().mean() >= 0.25), judged=False)
     look.fact("the z are worse than drawn ones", bool(error.mean() > 1.2 * drawn), judged=False)
     look.fact("some start had reached each image", bool((decode.reached < ERROR).all()), judged=False)
+    if (decode.reached < ERROR).all() and (error < ERROR).double().mean() < 0.25:  # found, and then lost
+        look.fact("some z lie far out", bool(z.abs().max() > 6), judged=False)
+        tried = decode.last.reshape(-1, decode.last.shape[-1])
+        look.fact("most z were tried", tried.shape[1] == latent_dim and
+                  bool((torch.cdist(z.detach().float(), tried.float()).min(1).values < 0.05).double().mean() > 0.5), judged=False)
     look.at_most("the mean error of a pixel", error.mean(), ERROR)
     look.at_most(f"the largest error of a pixel among {IMAGES} images", error.max(), ERROR)
     look.at_most("the number of times that decode was called", calls, CALLS)
@@ -151,6 +156,30 @@ TASK = Task(
         Mistake("one start", search(starts="1"),
                 "Some images are found and some are missed: from one start a descent may end in a valley that isn't the deepest. The "
                 "error is {found}."),
+        Mistake("one start, at 0", search(starts="1", start="torch.zeros(len(x), latent_dim)"),
+                "Every image begins at z = 0, and from one start a descent may end in a valley that isn't the deepest: an error of {found} "
+                "remains. Draw several starts for each image."),
+        Mistake("image by image", HEAD + """\
+    found = []
+    for image in x:
+        z = torch.zeros(1, latent_dim, requires_grad=True)
+        optimizer = torch.optim.Adam([z], 0.1)
+        for _ in range(100):
+            optimizer.zero_grad()
+            (decode(z) - image).square().sum().backward()
+            optimizer.step()
+        found.append(z.detach())
+    return torch.cat(found)
+""",
+                "Each image gets a descent of its own, from one start: some end in a valley that isn't the deepest (the error is "
+                "{found}), and decode is called too often. Put all images and starts into one call."),
+        Mistake("the mean of the starts", search(choose="error.argmin(0)").replace(
+                    "z.detach().view(starts, len(x), latent_dim)[best, torch.arange(len(x))]",
+                    "z.detach().view(starts, len(x), latent_dim).mean(0)"),
+                "Each image was reached, but you hand back a mean of the starts: between two valleys lies a hill. The error is {found}."),
+        Mistake("gradients that pile up", search(zero="pass"),
+                "The gradients pile up from step to step, so the z run past their goals: an error of {found}. Zero them before each "
+                "backward()."),
         Mistake("not the best start of each image", search(choose="error.sum(1).argmin().expand(len(x))"),
                 "Some start had reached each image, but for some you hand back another one. Compare the errors image by image: one start "
                 "for all won't do, nor the last."),

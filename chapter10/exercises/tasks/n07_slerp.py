@@ -101,6 +101,17 @@ TASK = Task(
                 "NaN: acos of a number beyond 1. Did you divide the scalar product a·b by both lengths? Angles are between directions."),
         Mistake("angle of the raw product, weights on a and b", direct(RAW, "1", "(a * b).sum(-1, keepdim=True).acos()"),
                 "NaN: acos of a number beyond 1. Did you divide the scalar product a·b by both lengths? Angles are between directions."),
+        Mistake("angle of the raw product, cut off at ±1", direct(ARC, angle="(a * b).sum(-1, keepdim=True).clamp(-1, 1).acos()"),
+                "NaN: the angle comes out as 0 or π, and its sine stands below. Did you divide the scalar product a·b by both lengths? "
+                "Angles are between directions."),
+        Mistake("lengths of the columns", """
+def my_slerp(a, b, t):
+    na, nb = a.norm(dim=0), b.norm(dim=0)
+    theta = ((a / na) * (b / nb)).sum(0).acos()
+    direction = (((1 - t) * theta).sin() * a / na + (t * theta).sin() * b / nb) / theta.sin()
+    return ((1 - t) * na + t * nb) * direction
+""",
+                "Lengths and angles are taken down the columns, over the pairs. Each row is a point: sum over the last axis."),
         Mistake("the straight line", "def my_slerp(a, b, t):\n    return a + (b - a) * t\n",
                 "That is the straight line: its middle is shorter than a draw."),
         Mistake("lengths exchanged", direct(ARC, "(t * na + (1 - t) * nb)"),
