@@ -1,13 +1,14 @@
 """Every task: its solution passes, written in other ways too; its stub fails kindly; each known mistake goes by its own name."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from chapter10 import authoring
 from chapter10.errors import InputError
-from chapter10.exercises import cells
+from chapter10.exercises import cells, tasks
 from chapter10.exercises.judging import judge
 from chapter10.exercises.task import Task, load, names
 
@@ -95,14 +96,19 @@ def test_there_are_enough_of_them():
     assert len({(task.name, answer) for task in TASKS for answer in task.answers}) == sum(len(t.answers) for t in TASKS)
 
 
-def test_every_task_stands_in_its_notebook():
-    shown = {}
+def test_every_task_stands_in_its_notebook_in_the_order_that_is_told():
+    shown = []
     for name in authoring.texts.names():
         notebook = authoring.texts.parse(authoring.texts.text_path(name).read_text("utf-8"))
-        for cell in notebook.cells:
-            if cell.metadata.get("part") == "statement":
-                shown[cell.metadata["exercise"]] = name[:2]
-    assert shown == {task.name: task.number for task in TASKS}
+        parts = [cell.metadata["exercise"] for cell in notebook.cells if cell.metadata.get("part") == "statement"]
+        assert all(part.startswith(name[:2]) for part in parts)
+        shown += parts
+    assert shown == names()
+
+
+def test_every_file_is_in_the_order():
+    files = {path.stem for path in Path(tasks.__file__).parent.glob("n*.py")}
+    assert files == {f"n{name.replace('-', '_')}" for name in names()}
 
 
 def test_a_task_that_does_not_exist_is_named():

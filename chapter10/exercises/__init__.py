@@ -72,7 +72,6 @@ def progress(notebook: str | None = None) -> Progress:
     wanted = [load(name) for name in names() if notebook is None or name.split("-")[0] == str(notebook)[:2]]
     if not wanted:
         raise InputError(f"No notebook {notebook!r} has tasks. There are: {', '.join(sorted({n[:2] for n in names()}))}.")
-    wanted.sort(key=lambda task: (task.number, task.minutes))  # they grow
     return Progress(wanted, _current().standings())
 
 
