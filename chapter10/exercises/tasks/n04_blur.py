@@ -80,13 +80,31 @@ TASK = Task(
     also=(
         Mistake("summed over the batch", wrong("(reconstruction + kl).sum()"),
                 "Right as a sum over the batch, as the chapter has it. The mean over the batch makes it independent of the batch size."),
+        Mistake("sigmoid first",
+                f"def friends_loss(logits, x, mu, log_var):\n    p = torch.sigmoid(logits)\n"
+                f"    reconstruction = F.binary_cross_entropy(p, x, reduction='none').sum(1)\n    kl = {KL}\n"
+                "    return (reconstruction + kl).mean()\n",
+                "The fault is mended, and the loss is the chapter's. But where a logit is 50 and the pixel 0, it gives 100 nats for 50 and "
+                "no gradient, for in single precision the sigmoid is exactly 1 (part 7.2). The function that takes logits loses nothing."),
+        Mistake("the chapter's loss",
+                "def friends_loss(logits, x, mu, log_var):\n"
+                "    reconstruction = F.binary_cross_entropy(torch.sigmoid(logits), x, reduction='sum')\n"
+                "    return reconstruction - 0.5 * torch.sum(1 + log_var - mu.pow(2) - log_var.exp())\n",
+                "Right as a sum over the batch, and the loss is the chapter's. But it grows with the batch, and where a logit is 50 and "
+                "the pixel 0, it gives 100 nats for 50 and no gradient, for in single precision the sigmoid is exactly 1 (part 7.2)."),
     ),
     mistakes=(
         Mistake("both means", wrong("reconstruction.mean() / 784 + kl.mean() / 20"),  # bugs.md 1 and 2
                 "Now both are means over dimensions, and their ratio is still not that of the ELBO: a hidden β of 784/20, near 39."),
+        Mistake("a weight that is tuned", wrong("reconstruction.mean() / 784 + 0.01 * kl.mean()"),
+                "The reconstruction is still in nats a pixel ({found} for {expected}): a small weight on the KL hides that and is no "
+                "repair. Which weight would be right, and where does it come from?"),
+        Mistake("summed over the wrong axis", wrong("reconstruction.sum() / 784 + kl.mean()"),
+                "The reconstruction was summed over the images and averaged over the pixels ({found} for {expected}): the other "
+                "way round."),
         Mistake("nats a pixel", wrong("(reconstruction + kl).mean() / 784"),
                 "The ratio of the terms is right, and the whole is {inverse:.0f} times too small: nats a pixel. Nats an image are wanted."),
-        Mistake("no KL", wrong("reconstruction.mean() + 0 * kl.mean()"),
+        Mistake("no KL", wrong("reconstruction.mean()"),
                 "The KL is gone. That is an autoencoder with noise."),
         Mistake("the ELBO itself", wrong("-(reconstruction + kl).mean()"),
                 "That is the ELBO itself. A loss is minimised: turn the sign."),
@@ -98,12 +116,6 @@ TASK = Task(
                 "The sign of the KL is now wrong: it would be rewarded."),
         Mistake("not averaged", wrong("reconstruction + kl"),
                 "That is one number for each image: a loss is one number. Average over the batch."),
-        Mistake("sigmoid first",
-                f"def friends_loss(logits, x, mu, log_var):\n    p = torch.sigmoid(logits)\n"
-                f"    reconstruction = F.binary_cross_entropy(p, x, reduction='none').sum(1)\n    kl = {KL}\n"
-                "    return (reconstruction + kl).mean()\n",
-                "The sums are right, and where a logit is 50 yours has lost the pixel's loss: after a sigmoid it is exactly 1 in single "
-                "precision, and the gradient is 0. Leave the logits to the function that takes them."),
         Mistake("squared error",
                 wrong("reconstruction.mean() + kl.mean()").replace(BCE, "F.mse_loss(torch.sigmoid(logits), x, reduction='none').sum(1)"),
                 "That is a squared error: the log-likelihood of a Gaussian, up to scale and constant. Pixels that are 0 or 1 have a "

@@ -51,6 +51,8 @@ def complete(model, upper):
     return torch.stack(rows)
 '''
 
+A_LIST_OF_ROWS = ONE_BY_ONE.replace("torch.stack(rows)", "rows")
+
 IMAGES = 120
 ONE_CODE = 62  # nats a digit that the pixels leave open: one code 57 to 60, averages over many 65 to 75
 # nats: 4,000 codes of the prior reach 13.7 to 14.9, 1,000 9.4 to 9.7, five descents 9.9 to 10.8, one code at most 3 (3 seeds)
@@ -73,19 +75,26 @@ def score(p: torch.Tensor, lower: torch.Tensor) -> float:
     return float(torch.where(lower > 0, p, 1 - p).log().sum(1).mean())
 
 
+def as_tensor(rows) -> torch.Tensor:
+    """Also of a list of rows."""
+    return (torch.stack([torch.as_tensor(row) for row in rows]) if isinstance(rows, (list, tuple)) else torch.as_tensor(rows)).detach()
+
+
 def observe(look, source, complete):
-    model, upper, lower, of_mean = halves()
-    model, upper = deepcopy(model), upper.clone()  # an answer may train the one and write over the other
+    stored, upper, lower, of_mean = halves()
+    model, upper = deepcopy(stored), upper.clone()  # an answer may train the one and write over the other
     # what is drawn may differ: any finite numbers of the right shape will do
     p = look.tensor("the completion of 120 digits", look.call(complete, model, upper), shape=(IMAGES, 392), rtol=0, atol=1e6)
     plain = p.detach().cpu().double()
     look.fact("all probabilities lie between 0 and 1", bool(((plain >= -1e-6) & (plain <= 1 + 1e-6)).all()))
+    same = all(torch.equal(now, then) for now, then in zip(model.parameters(), stored.parameters()))
+    look.fact("the model's weights are as they were", same)
     few, again = upper[:2], upper[:2].flip(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        one = torch.as_tensor(complete(model, few)).detach()
+        one = as_tensor(complete(model, few))
         torch.manual_seed(0)
-        other = torch.as_tensor(complete(model, again)).detach()
+        other = as_tensor(complete(model, again))
     entropy = -(torch.xlogy(plain, plain) + torch.xlogy(1 - plain, 1 - plain)).nan_to_num().sum(1).mean()
     gain = score(p, lower) - of_mean
     # these tell mistakes apart
@@ -134,13 +143,14 @@ TASK = Task(
     title="complete the lower half of a digit",
     section="10.2.6",
     minutes=30,
-    statement="Build something small. Hide the lower half of a digit and let a trained VAE complete it: `complete(model, upper)` gets the "
-    "upper halves of binarised digits, [B, 392], and returns for each pixel of the lower halves the probability that it is set, [B, 392]. "
-    "The check takes the stored VAE of the embedded digits and 120 of their test digits, and asks how probable the *true* lower halves "
-    "are by your numbers (kept between 0.001 and 0.999): log p, on average, **at least 6 nats above** what the mean image gives, which "
-    "doesn't look at the upper half. A beginning: search by gradient descent for the code z with the highest "
-    "log p(upper half | z) + log p(z), from several starting points, and decode. Where the completions of one digit differ, is that a "
-    "fault of the model?",
+    statement="Build something small. Hide the lower half of a digit and let a trained VAE complete it: `complete(model, upper)` gets "
+    "the upper halves of binarised digits, [B, 392] (the first 392 of the 784 pixels), and returns for each pixel of the "
+    "lower halves the probability that it is set, [B, 392]. The check takes the stored VAE of the embedded digits and 120 "
+    "of their test digits, and asks how probable the *true* lower halves are by your numbers (kept between 0.001 and "
+    "0.999): log p, on average, **at least 6 nats above** what the mean image gives, which doesn't look at the upper half. "
+    "A beginning: search by gradient descent for the code z with the highest log p(upper half | z) + log p(z), from several "
+    "starting points, and decode. Where the completions of one digit differ, is that a fault of the model? The check stops "
+    "after 40 s. To try yours: `complete(stored, x[:8, :392])`.",
     answers=("complete",),
     stub=STUB,
     setting="from chapter10 import data, metrics, recipes, vae\n",
@@ -154,7 +164,7 @@ TASK = Task(
     "open: no fault of the model. One of them is the sharper picture and the worse prediction.",
     right="Your completions know what the upper half says, and leave open what it doesn't.",
     observe=observe,
-    ways=(MANY_DESCENTS, ONE_BY_ONE),
+    ways=(MANY_DESCENTS, ONE_BY_ONE, A_LIST_OF_ROWS),
     situations=1,
     seconds=40,
     points=3,
@@ -170,6 +180,9 @@ TASK = Task(
                 "All digits get the same completion, whatever stands above: that is the mean image again ({found} nats against it)."),
         Mistake("a draw of the prior", from_prior("p[: len(upper)]"),
                 "The completion doesn't depend on the upper half: codes from the prior make some digit, not this one."),
+        Mistake("one half everywhere", "def complete(model, upper):\n    return torch.full_like(upper, 0.5)\n",
+                "Far below the mean image, at {found} nats, whatever stands above: each pixel costs about as much as a coin. Most pixels "
+                "are white in all digits, and the upper half says more."),
         Mistake("zeros below", ZEROS_BELOW,
                 "Far below the mean image, at {found} nats. The encoder was shown a lower half (all white?) as if it had been seen, and "
                 "believes it. What is not known must be left open."),

@@ -35,7 +35,7 @@ def kl_between(a, u, b, v):
 
 
 def observe(look, source, kl_between):
-    four = [part.requires_grad_() for part in torch.randn(4, 5, 3, generator=source, dtype=torch.float64).unbind()]
+    four = [part.clone().requires_grad_() for part in torch.randn(4, 5, 3, generator=source, dtype=torch.float64)]
     kl = look.tensor("the KL of five random pairs", look.call(kl_between, *four), shape=(5,))
     for name, at in zip(("mu_1", "log_var_1", "mu_2", "log_var_2"), four):
         look.gradient(f"its gradient in {name}", kl, at)
@@ -53,7 +53,7 @@ TASK = Task(
     section="10.2.3",
     minutes=10,
     statement="The KL between two Gaussians that are *both* not standard: KL(N(μ₁, σ₁²) ‖ N(μ₂, σ₂²)), for each row, summed over the "
-    "dimensions, in nats. A learned prior needs it.",
+    "dimensions, in nats; as before, `log_var` is log σ². A learned prior needs it.",
     answers=("kl_between",),
     stub=STUB,
     hints=(
@@ -82,7 +82,7 @@ TASK = Task(
                 wrong("0.5 * ((2 * log_var_1 - 2 * log_var_2).exp() + (mu_1 - mu_2)**2 / (2 * log_var_2).exp() - 1 - 2 * log_var_1 "
                       "+ 2 * log_var_2).sum(1)"),
                 "That is right for σ = exp(log σ²). The argument is the logarithm of the variance: σ is the root of its exponential."),
-        Mistake("to the standard one", wrong("0.5 * (mu_1**2 + log_var_1.exp() - 1 - log_var_1).sum(1) + 0 * (mu_2 + log_var_2).sum(1)"),
+        Mistake("to the standard one", wrong("0.5 * (mu_1**2 + log_var_1.exp() - 1 - log_var_1).sum(1)"),
                 "That is the KL to N(0, I): the second Gaussian was left out."),
         Mistake("not in units of σ₂",
                 wrong("0.5 * (log_var_1.exp() + (mu_1 - mu_2)**2 - 1 - log_var_1 + log_var_2).sum(1)"),
@@ -90,6 +90,22 @@ TASK = Task(
         Mistake("only the variance in units of σ₂",
                 wrong("0.5 * ((log_var_1 - log_var_2).exp() + (mu_1 - mu_2)**2 - 1 - log_var_1 + log_var_2).sum(1)"),
                 "Nearly: the variances are compared rightly, and the squared distance must be measured in units of σ₂² as well."),
+        Mistake("sign of the logarithms",
+                wrong("0.5 * ((log_var_1 - log_var_2).exp() + (mu_1 - mu_2)**2 / log_var_2.exp() - 1 + log_var_1 - log_var_2).sum(1)"),
+                "Nearly: to itself a Gaussian has 0, as it must, but the difference of the logarithms has the wrong sign. A second "
+                "Gaussian that is wider gives each z less density."),
+        Mistake("logarithms not halved",
+                wrong("(0.5 * ((log_var_1 - log_var_2).exp() + (mu_1 - mu_2)**2 / log_var_2.exp() - 1) - log_var_1 + log_var_2).sum(1)"),
+                "Nearly: log(σ₂/σ₁) is wanted, and log_var is log σ², twice as much. The ½ stands before all of it."),
+        Mistake("not squared",
+                wrong("0.5 * ((log_var_1 - log_var_2).exp() + (mu_1 - mu_2) / log_var_2.exp() - 1 - log_var_1 + log_var_2).sum(1)"),
+                "Nearly: the means enter by their squared distance. Yours tells left from right."),
+        Mistake("log_var for σ²",
+                wrong("0.5 * ((log_var_1 + (mu_1 - mu_2)**2) / log_var_2 - 1 - torch.log(log_var_1 / log_var_2)).sum(1)"),
+                "NaN: log_var was taken for σ² itself. It may be below 0, where no logarithm is; σ² is its exponential."),
+        Mistake("difference of two KLs",
+                wrong("0.5 * ((mu_1**2 + log_var_1.exp() - log_var_1) - (mu_2**2 + log_var_2.exp() - log_var_2)).sum(1)"),
+                "That is KL(first ‖ N(0, I)) − KL(second ‖ N(0, I)). A KL is no distance on a line: they don't subtract."),
         Mistake("no half", wrong("((log_var_1 - log_var_2).exp() + (mu_1 - mu_2)**2 / log_var_2.exp() - 1 - log_var_1 + log_var_2).sum(1)"),
                 "Twice the truth: the factor ½ in front is missing."),
         Mistake("no 1", wrong("0.5 * ((log_var_1 - log_var_2).exp() + (mu_1 - mu_2)**2 / log_var_2.exp() - log_var_1 + log_var_2).sum(1)"),
