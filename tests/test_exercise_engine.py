@@ -204,6 +204,53 @@ def test_an_argument_written_over_is_told():
     assert verdict.kind == "changed" and "`x`" in verdict.text and not verdict.passed
 
 
+def test_what_an_answer_writes_over_spoils_nothing_that_comes_after():
+    def twice_looked_at(look, source, f):
+        x = torch.randn(4, generator=source)
+        look.tensor("it", look.call(f, x))
+        look.tensor("it again", f(x.clone()))
+
+    verdict = judge(task(observe=twice_looked_at), lambda x: x.mul_(2).clone())
+    assert verdict.kind == "changed" and "`x`" in verdict.text
+
+
+def test_a_forgotten_return_is_a_try_and_a_stub_is_none():
+    def forgetful(x):
+        y = 2 * x  # noqa: F841
+
+    verdict = judge(DOUBLE, forgetful)
+    assert verdict.kind == "near" and "gives None. Is there a return?" in verdict.text
+    for code in ("def f(x):\n    return None\n", "def f(numbers):\n    pass\n"):
+        assert judge(DOUBLE, *DOUBLE.run(code)).kind == "unanswered"
+
+
+def test_the_second_of_two_answers_is_a_try_too():
+    def both(look, source, f, g):
+        look.tensor("the first", f(1.0))
+        look.tensor("the second", g(1.0))
+
+    two = task(both, "def f(x):\n    return x\ndef g(x):\n    return -x\n",
+               "def f(x):\n    return None\ndef g(x):\n    return None\n", answers=("f", "g"))  # fmt: skip
+    first, second = two.run(two.stub)
+    assert judge(two, first, second).kind == "unanswered"
+    assert judge(two, first, lambda x: -x).text == "The first: your code gives None. Is there a return?"
+
+
+def test_a_size_written_as_a_number_and_a_forgotten_super_are_advised_on():
+    def fixed(x):
+        return x @ torch.ones(7, 5)
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            self.layer = torch.nn.Linear(5, 5)
+
+    assert "handed in as an argument" in judge(DOUBLE, fixed).text
+    built = task(lambda look, source, f: look.tensor("it", f(3, 4)(torch.ones(3))), "f = torch.nn.Linear", "f = None")
+    assert judge(built, torch.nn.Linear).passed and "hand in the class itself" in judge(built, torch.nn.Linear(3, 4)).text
+    assert "super().__init__()" in judge(DOUBLE, lambda x: Network()(x)).text
+    assert "wants the transpose" in judge(DOUBLE, lambda x: torch.linalg.cholesky(x.T.cov())).text
+
+
 # Which property failed
 
 SQUARE = torch.tensor([[1.0, 2.0], [3.0, 5.0]])

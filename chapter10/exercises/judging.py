@@ -159,7 +159,8 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
         return verdict("unanswered", task.unanswered)
     if outcome.late:
         return verdict("late", _late(outcome))
-    if sight.same(sight_of(task, task.stub)):  # first, for a solution may take seconds, and notebooks run with their stubs
+    if sight.same(sight_of(task, task.stub)) and not _forgot_to_return(task, sight, answers):
+        # first, for a solution may take seconds, and notebooks run with their stubs
         return verdict("unanswered", task.unanswered)
     truth = sight_of(task, task.solution)
     if sight.same(truth, judged_only=True):
@@ -177,6 +178,14 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
         return verdict("stopped", _stopped(outcome, answers))
     over = f" And your code writes over its argument {_listed(sight.changed)}." if set(sight.changed) - set(truth.changed) else ""
     return verdict("near", nearest(*_difference(sight, truth)) + over)
+
+
+def _forgot_to_return(task: Task, sight: Sight, answers: tuple[Any, ...]) -> bool:
+    """Whether a None was seen though one of the answers is other code than the stub's: then there was a try."""
+    if not any(seen.note == "None" for look in sight.looks for seen in look.seen.values()):
+        return False
+    codes = [[getattr(answer, "__code__", None) for answer in pair] for pair in zip(answers, task.run(task.stub))]
+    return any(a and b and (a.co_code, a.co_names) != (b.co_code, b.co_names) for a, b in codes)
 
 
 def _difference(sight: Sight, truth: Sight) -> tuple[str, Seen | None, Seen]:
@@ -333,6 +342,9 @@ ADVICE = {
     "dim must be a 2-tuple": "A norm takes one axis or two: put several together first, by flatten.",
     CALLABLE: "Hand in the function or the class itself, by its name: not None, nor what it gives.",
     "size of tensor": "Two shapes don't fit: print both.",
+    "cannot be multiplied": "Two shapes don't fit: print both. Is a size written as a number that is handed in as an argument?",
+    "before Module.__init__()": "The first line of __init__ is super().__init__().",
+    "not positive-definite": "Of points in rows, torch.cov wants the transpose; and N points span N − 1 dimensions at most.",
     "not defined": "Is it a name of another cell? Run that one first, or make it here.",
     ARGUMENTS: "Keep the arguments as they stand in the stub.",
 }  # fmt: skip
@@ -351,6 +363,8 @@ def _stopped(outcome: sandbox.Outcome, answers: tuple[Any, ...]) -> str:
         return f"The check can't work with this answer ({type(error).__name__}: {said}). {advice}".rstrip()
     of_the_call = () if not outcome.line else (CALLABLE, ARGUMENTS)  # in a line of the reader's it is a call of their own
     advice = next((words for key, words in ADVICE.items() if key in said and key not in of_the_call), "")
+    if ARGUMENTS in said and not outcome.line and any(isinstance(answer, torch.nn.Module) for answer in answers):
+        advice = "A network was handed in; if the stub has a class, hand in the class itself."
     if isinstance(error, Chapter10Error):
         advice = advice or "The package says so of what your code hands it."
     return f"It stops with {type(error).__name__}{where}: {said}{'' if said.endswith(('.', '!')) else '.'} {advice}".rstrip()

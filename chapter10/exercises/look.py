@@ -54,9 +54,11 @@ class Look:
 
     def call(self, answer: Callable, *arguments: Any) -> Any:
         """`answer(*arguments)`, noting which of the tensors among the arguments it wrote over."""
+        # Handed over is a copy, so that what comes after doesn't suffer; where a gradient is wanted in it, the tensor itself.
         before = [a.detach().clone() if isinstance(a, Tensor) else None for a in arguments]
-        result = answer(*arguments)
-        for index, (old, new) in enumerate(zip(before, arguments)):
+        given = [a.clone() if isinstance(a, Tensor) and not a.requires_grad else a for a in arguments]
+        result = answer(*given)
+        for index, (old, new) in enumerate(zip(before, given)):
             if old is not None and not torch.equal(torch.nan_to_num(old), torch.nan_to_num(new.detach())):
                 name = _argument_name(answer, index)
                 if name not in self.changed:

@@ -77,6 +77,11 @@ TASK = Task(
         Mistake("probabilities", wrong("log_joint.softmax(1)"), "These are the probabilities; their logarithm is asked for."),
         Mistake("the logarithm divided", wrong("log_joint / log_joint.exp().sum(1, keepdim=True)"),
                 "You divide the logarithm by p(x). In the logarithm a division is a subtraction."),
+        Mistake("the logarithms divided", wrong("log_joint / log_joint.sum(1, keepdim=True)"),
+                "You divide logarithms by the sum of logarithms. What is divided are the probabilities; in the logarithm that is a "
+                "subtraction."),
+        Mistake("the evidence alone", wrong("torch.logsumexp(log_joint, 1)"),
+                "That is log p(x), one number for each point. It is needed, and not yet log p(y|x)."),
         Mistake("the maximum", wrong("log_joint - log_joint.max(1, keepdim=True).values"),
                 "Your most probable class gets log 1 = 0 each time: you subtract the largest log p(x, y), not that of the sum."),
         Mistake("the logarithms added", wrong("log_joint - log_joint.sum(1, keepdim=True)"),

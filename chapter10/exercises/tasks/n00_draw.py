@@ -43,6 +43,7 @@ def observe(look, source, my_sample):
     sigma = torch.tensor([[2.0, 1.1], [1.1, 0.9]]) + 0.3 * torch.rand(1, generator=source) * torch.eye(2)
     points = look.tensor("a few points", look.call(my_sample, mu, sigma, 3), shape=(3, 2), atol=1e9)
     points = torch.as_tensor(my_sample(mu, sigma, N)).float()
+    look.fact("the points of one sample differ from each other", len(points.unique(dim=0)) > N / 2)
     look.tensor(f"the mean of {N:,} points", points.mean(0), shape=(2,), rtol=0, atol=0.07)  # 5 sigma and more
     look.tensor(f"the covariance of {N:,} points", points.T.cov(), shape=(2, 2), rtol=0, atol=0.12)
     distance = torch.linalg.solve_triangular(torch.linalg.cholesky(sigma), (points - mu).T, upper=False).norm(dim=0)
@@ -60,9 +61,9 @@ TASK = Task(
     title="draw from one Gaussian",
     section="10.1.1",
     minutes=8,
-    statement="Draw n points from the Gaussian of one class: mean `mu` [2], covariance `sigma` [2, 2]. Use `torch.randn` and no "
-    "ready-made "
-    "sampler. Then compare the sample's own mean and covariance with what went in.",
+    statement="Draw n points from the Gaussian of one class: mean `mu` [2], covariance `sigma` [2, 2]. Make them from "
+    "`torch.randn`: a ready-made sampler would pass the check, and teach you nothing. Then compare the sample's own mean and "
+    "covariance with what went in.",
     answers=("my_sample",),
     stub=STUB,
     hints=(
@@ -95,6 +96,11 @@ TASK = Task(
                 "You took the root of each entry. A must satisfy A Aᵀ = Σ, as a matrix."),
         Mistake("one noise for both", wrong("mu + (torch.randn(n, 1) @ torch.ones(1, 2)) @ torch.linalg.cholesky(sigma).T"),
                 "All points lie on one line: both coordinates got the same noise. Draw two numbers for each point."),
+        Mistake("one noise for both, with its own spread", wrong("mu + torch.randn(n, 1) * sigma.diag().sqrt()"),
+                "Each coordinate has its own spread, but all points lie on one line: both got the same noise. Draw two numbers for "
+                "each point."),
+        Mistake("one noise for all points", wrong("(mu + torch.linalg.cholesky(sigma) @ torch.randn(2)).repeat(n, 1)"),
+                "All points are one and the same: the noise is drawn once. Draw it for each point."),
         Mistake("no mean", wrong("torch.randn(n, 2) @ torch.linalg.cholesky(sigma).T"),
                 "The mean comes out near 0, at {found} in x₁, where {expected} was asked for: add mu."),
         Mistake("uniform noise", wrong("mu + torch.rand(n, 2) @ torch.linalg.cholesky(sigma).T"),

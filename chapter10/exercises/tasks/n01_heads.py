@@ -68,6 +68,8 @@ def observe(look, source, MyEncoder):
         networks.append(MyEncoder(12, 64, 7))
         x = LOUD * torch.randn(50, 12, generator=source)
         found.append(networks[-1](x))
+    if any(pair is None for pair in found):
+        look.missing("what the encoder gives", "None")
     pairs = all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in found)
     look.fact("the encoder gives two things, mu and log_var", pairs)
     if not pairs:
@@ -165,6 +167,8 @@ TASK = Task(
                 "log σ² is mended. tanh keeps μ between −1 and 1, while the prior's draws reach beyond ±2."),
         Mistake("tanh on log_var", heads(LINEAR, with_end("nn.Tanh()")),
                 "μ is mended. tanh keeps log σ² between −1 and 1, so that σ is at least 0.6: too wide for a code that says much."),
+        Mistake("log_var turned round", heads(LINEAR, with_end("nn.ReLU()")).replace("self.to_log_var(h)\n", "-self.to_log_var(h)\n"),
+                "μ is mended. log σ² is now never above 0 in place of never below: half of what it should be able to say is still cut."),
         Mistake("leaky", heads(with_end("nn.LeakyReLU()"), with_end("nn.LeakyReLU()")),
                 "The negative half is only weakened a hundredfold: strong inputs that drive the one side far hardly move the other."),
         Mistake("no bend at all", heads(LINEAR, LINEAR).replace(", nn.ReLU()", ""),

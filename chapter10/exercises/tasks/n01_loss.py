@@ -103,6 +103,13 @@ TASK = Task(
                 "The cross-entropy is still averaged over the pixels: it comes out at 1/{inverse:.0f} of what it should be, so the KL "
                 "weighs "
                 "{inverse:.0f} times too much here, and 784 times on MNIST."),
+        Mistake("784 whatever the size", loss("784 * pixels.mean()", "latents.sum(1).mean()"),
+                "You multiply the mean over the pixels by 784; here an image has 50. Take what there is from the arguments, or sum."),
+        Mistake("nats a pixel", loss("pixels.mean()", "latents.sum() / x.numel()"),
+                "Both terms weigh as they should, and both are divided by the number of pixels as well: that is the loss a pixel. "
+                "Average over the batch alone."),
+        Mistake("squared error", loss("(torch.sigmoid(logits) - x).square().sum(1).mean()", "latents.sum(1).mean()"),
+                "The reconstruction is a squared error here. Pixels are 0 or 1, and −log p(x|z) is their cross-entropy."),
         Mistake("reconstruction summed over the batch", loss("pixels.sum()", "latents.sum(1).mean()"),
                 "The cross-entropy is now summed over the images, the KL averaged: with eight images it weighs {ratio:.0f} times too "
                 "much."),

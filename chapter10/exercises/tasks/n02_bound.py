@@ -36,7 +36,7 @@ def my_bound(log_w):
 def observe(look, source, my_bound):
     log_w = 3 * torch.randn(5, 32, generator=source) - 10
     look.tensor("the bound of five images with 32 samples each", look.call(my_bound, log_w), shape=(5,), atol=1e-4)
-    look.tensor("the bound with a single sample (it is log w itself)", my_bound(log_w[:, :1]), shape=(5,), atol=1e-4)
+    look.tensor("the bound with a single sample (it is log w itself)", look.call(my_bound, log_w[:, :1]), shape=(5,), atol=1e-4)
     look.tensor("the bound of log weights that are 1,000 lower", my_bound(log_w - 1000), shape=(5,), atol=1e-3)
     look.tensor("the bound of log weights that are 1,000 higher", my_bound(log_w + 1000), shape=(5,), atol=1e-3)
     log_w[:, 3:7] = -torch.inf
@@ -91,6 +91,8 @@ TASK = Task(
                 "Right for moderate weights. At −1,000 every exp(log_w) is rounded to 0, and the logarithm of 0 is minus infinity. "
                 "Take the logarithm "
                 "of the sum without leaving the logarithm."),
+        Mistake("the shift not undone", wrong("(log_w - log_w.max(1, keepdim=True).values).exp().mean(1).log()"),
+                "You take the largest log weight away before exp, which is safe, and never put it back."),
         Mistake("not the logarithm", wrong("log_w.exp().mean(1)"),
                 "The mean of the weights estimates p(x) itself. The bound is its logarithm."),
     ),

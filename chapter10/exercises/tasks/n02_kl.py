@@ -56,8 +56,9 @@ TASK = Task(
     title="the closed-form half",
     section="10.2.3",
     minutes=5,
-    statement="Write the KL of N(μ, diag σ²) to the prior N(0, I), for `mu` and `log_var` of shape [B, L]. One number for each "
-    "row, in nats. Don't use the package's.",
+    statement="Write the KL of N(μ, diag σ²) to the prior N(0, I), for `mu` and `log_var` = log σ² of shape [B, L]. One "
+    "number for each row, in nats, and gradients must get through. Write it yourself: the package's would pass the check, and teach "
+    "you nothing.",
     answers=("my_kl",),
     stub=STUB,
     hints=(
@@ -84,6 +85,10 @@ TASK = Task(
                 "That is right if log_var were log σ. It is log σ²: σ² = exp(log_var)."),
         Mistake("σ for σ²", wrong("0.5 * (mu**2 + torch.exp(0.5 * log_var) - 1 - log_var).sum(1)"),
                 "Where σ² belongs, σ stands: exp(log_var / 2) is the root."),
+        Mistake("log_var for log σ", wrong("(0.5 * (mu**2 + log_var.exp() - 1) - log_var).sum(1)"),
+                "Where log σ belongs, log σ² stands: log_var counts twice as much as it should."),
+        Mistake("half of log σ²", wrong("0.5 * (mu**2 + log_var.exp() - 1 - 0.5 * log_var).sum(1)"),
+                "log_var is halved twice: once before the bracket, and once inside it."),
         Mistake("no 1", wrong("0.5 * (mu**2 + log_var.exp() - log_var).sum(1)"),
                 "Of the prior to itself it must be 0, and yours is not: a constant is missing."),
         Mistake("no log σ²", wrong("0.5 * (mu**2 + log_var.exp() - 1).sum(1)"),

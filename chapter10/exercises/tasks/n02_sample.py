@@ -125,6 +125,10 @@ TASK = Task(
                 "    for _ in range(samples):\n        total = total + bernoulli_log_likelihood(decode(z), x)\n"
                 "    return total / samples - gaussian_kl(mu, log_var)\n",
                 "z is drawn once, before the loop: more samples then bring nothing. Draw it inside."),
+        Mistake("one seed for each round", elbo(SAMPLE).replace("for _ in range(samples):\n", "for i in range(samples):\n"
+                                                                "        torch.manual_seed(i)\n"),
+                "z is drawn anew in each round, but each call draws the same ones: the seed belongs at the top of a page, not into an "
+                "estimate."),
         # bugs.md 4
         Mistake("the sign of the KL", elbo(SAMPLE, kl=" + gaussian_kl(mu, log_var)"),
                 "The samples are right, and now the KL is added: it must be taken away."),

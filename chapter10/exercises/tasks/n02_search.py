@@ -95,13 +95,16 @@ def observe(look, source, my_search):
     near, ratio = (mu - best.mu[0]).norm() < 0.5 * best.mu[0].norm(), torch.exp(0.5 * (log_var - best.log_var[0]))
     look.fact("μ is near the best one", bool(near), judged=False)
     marginal = covariance.diagonal().log()
-    for share in (0.5, 0.9):
-        look.fact(f"one σ is less than {share} times the best one", bool((ratio < share).any()), judged=False)
-        look.fact(f"each σ is less than {share} times the best one", bool((ratio < share).all()), judged=False)
+    look.fact("one σ is less than half of the best one", bool((ratio < 0.5).any()), judged=False)
+    for what, quantor in (("one", torch.any), ("each", torch.all)):
+        look.fact(f"{what} σ is less than 0.9 times the best one", bool(quantor(ratio < 0.9)), judged=False)
+    look.fact("μ has run far away", bool((mu - best.mu[0]).norm() > 3 * (1 + best.mu[0].norm())), judged=False)
     look.fact("σ is more than ten times the best one", bool((ratio > 10).all()), judged=False)
     look.fact("σ is that of the prior", bool((log_var.abs() < 0.05).all()), judged=False)
     look.fact("σ is that of the posterior's marginals", bool(((log_var - marginal).abs() < 0.2).all()), judged=False)
     look.fact("each σ is √2 times the best one", bool(((ratio - 2**0.5).abs() < 0.12).all()), judged=False)
+    swapped = (log_var > 0) & ((log_var.clamp_min(1e-9).log() - 0.5 * best.log_var[0]).abs() < 0.3)
+    look.fact("σ stands for log σ²", bool(swapped.all()), judged=False)
     double = 2 * log_var - best.log_var[0]
     look.fact("log σ stands for log σ²", bool((double.abs() < 0.2).all()), judged=False)
     halved = (double + torch.tensor(2.0).log()).abs() < 0.25
@@ -154,17 +157,18 @@ TASK = Task(
     ways=(BY_CURVATURE, COORDINATE_BY_COORDINATE, THE_PAPERS),
     mistakes=(
         Mistake("no entropy", search("log_joint(z).mean()"),
-                "σ shrinks towards nothing: E[log p(x, z)] is highest for the narrowest q, and next to nothing in your objective "
-                "speaks for a "
-                "wide one. Which part of the ELBO does, and does it weigh as it should?"),
-        Mistake("the sign of the entropy", search("log_joint(z).mean() - 0.5 * log_var.sum()"),
-                "σ shrinks to nothing: your objective doesn't reward a wide q. The ELBO has −log q in it; how does its mean depend on "
-                "σ?"),
+                "σ shrinks towards nothing: E[log p(x, z)] is highest for the narrowest q, and your objective doesn't speak enough for a "
+                "wide one. The ELBO has −log q in it; how does its mean depend on σ, and with which sign and weight does it count?"),
         # bugs.md 8
         Mistake("z = μ", search(RIGHT, sample="mu + 0 * eps"),
                 "σ runs away: in your objective a wide q costs nothing. Is log p(x, z) asked at samples of q, and can gradients reach "
                 "σ through "
                 "them?"),
+        Mistake("samples without a gradient", search(RIGHT, sample="(mu + torch.exp(0.5 * log_var) * eps).detach()"),
+                "μ stands where it began, and σ runs away: log p(x, z) teaches neither, for no gradient gets from the samples to them. "
+                "Are they cut off (detach, no_grad), or drawn by a ready-made sampler?"),
+        Mistake("σ for log σ²", search(RIGHT, give="mu.detach(), torch.exp(0.5 * log_var).detach()"),
+                "The search is right, and what comes out is σ. Asked for is log σ²."),
         # bugs.md 5
         Mistake("σ = exp(log σ²)", search(RIGHT, sample="mu + torch.exp(log_var) * eps"),
                 "Your samples spread by exp(log_var). That is the variance σ²; the standard deviation is its root, exp(log_var / 2)."),

@@ -54,6 +54,7 @@ TASK = Task(
         Mistake("bits", "your_gap = -0.5 * math.log2(3 / 4)", "That is the gap in bits: take the natural logarithm."),
         Mistake("to base ten", "your_gap = -0.5 * math.log10(3 / 4)", "That is the logarithm to the base 10: take the natural one."),
         Mistake("the old s", "your_gap = -0.5 * math.log(1 - 0.9**2)", "That is the gap for s = 1/3. Now s is 1, and ρ smaller."),
+        Mistake("ρ with its sign", "your_gap = -0.5", "That is ρ. The gap is what the best diagonal q leaves, in nats."),
         Mistake("ρ itself", "your_gap = 0.5", "That is |ρ|. The gap is what the best diagonal q leaves, in nats."),
     ),
     situations=1,
