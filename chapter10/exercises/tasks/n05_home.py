@@ -58,7 +58,7 @@ def slope(my_d_loss, theta, psi):
 
 def observe(look, source, my_d_loss):
     fake, flat = torch.tensor(1.5).double(), torch.zeros(()).double().requires_grad_()
-    loss = look.tensor("your loss at θ = 1.5, ψ = 0", look.call(my_d_loss, fake, flat), judged=False)
+    loss = look.tensor("your loss at θ = 1.5, ψ = 0", look.call(my_d_loss, fake, flat), atol=1e9, judged=False)  # its slope counts
     if loss.numel() != 1:
         raise Enough
     look.gradient("the slope of your loss in ψ at θ = 1.5, ψ = 0", loss.sum(), flat, rtol=0.03, atol=0.01)
@@ -128,7 +128,7 @@ TASK = Task(
                 "{found}."),
         Mistake("in θ", adds("theta**2"),
                 "Your addition doesn't depend on ψ, so D's step doesn't notice it: the radius is {found}."),
-        Mistake("without the graph", f"{HEAD}    return math.log(2) + math.log(1 + math.exp(psi * theta)) + 0.8 / 2 * psi**2\n",
+        Mistake("without the graph", f"{HEAD}    return math.log(2) + math.log(1 + math.exp((psi * theta).item())) + 0.8 / 2 * psi**2\n",
                 "The math module's functions give plain numbers, which keep no graph: the slope of the game's own part is lost. Take "
                 "torch's, or F.softplus of the stub."),
         Mistake("far too strong", adds("50 * psi**2"),

@@ -157,6 +157,9 @@ TASK = Task(
                 "length."),
         Mistake("the data handed back", REPLAY,
                 "These are the real points themselves, handed back. Train the generator, and sample from it."),
+        Mistake("less momentum, and a lower rate", method("lr=2e-4, betas=(0.5, 0.999)"),
+                f"Less momentum is a half of it. But at so low a rate {ROUNDS} rounds don't carry the fakes to the modes "
+                "({name}: {found}). Keep the stub's rate, and turn one thing at a time."),
         Mistake("a higher rate alone", method("lr=1e-2, betas=(0.9, 0.999)"),
                 "A higher rate makes the chase from mode to mode faster, and doesn't end it."),
         # A reader's β₁ is more often 0.5, which some seeds let pass: told by the same signs, and this one fails more surely.
