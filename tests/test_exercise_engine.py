@@ -150,6 +150,7 @@ def test_endless_printing_takes_no_memory():
         (lambda x: x.mul_(2), "work on a copy"),
         (lambda x: x.numpy(), "the same functions are in torch"),
         (lambda x: torch.multinomial(x - 9, 1), "they may be negative"),
+        (lambda x: torch.nn.functional.binary_cross_entropy(x - 9, x), "ends in with_logits"),
         (lambda x: torch.ones_like(x, dtype=int).div_(2), "holds no fractions"),
         (3.0, "not callable). Hand in the function"),
     ],

@@ -337,6 +337,7 @@ ADVICE = {
     "weight that is to be changed, do it under torch.no_grad().",
     "modified by an inplace operation": "Something was written over that the gradient still needs.",
     "Can't call numpy()": "numpy keeps no gradients, and here one is wanted: the same functions are in torch.",
+    "should be between 0 and 1": "This loss takes probabilities: logits go to the one whose name ends in with_logits.",
     "probability tensor contains": "Logits are no probabilities: they may be negative.",
     "can't be cast to the desired output type": "A tensor of whole numbers holds no fractions: make a new one, don't write into it.",
     "dim must be a 2-tuple": "A norm takes one axis or two: put several together first, by flatten.",
