@@ -373,6 +373,16 @@ def test_a_forgotten_return_is_told_whatever_would_have_been_seen_after_it():
     assert judge(forgetful, lambda source: None).text == "The price: your code gives None. Is there a return?"
 
 
+def test_an_answer_that_is_still_none_is_named():
+    def observe(look, source, first, second):
+        look.number("the first", first, within=0.1)
+        look.number("the second", second, within=0.1)
+
+    both = task(observe, "f, g = 1, 2", "f, g = None, None", answers=("f", "g"))
+    assert judge(both, 1, None).text == "`g` is still None."
+    assert judge(both, 5, None).text == "The first: 5 is too high."
+
+
 def test_a_fact_is_told():
     counting = "import itertools\nf = itertools.count().__next__"
     fact = task(lambda look, source, f: look.fact("two calls differ", f() != f()), counting, "f = None")

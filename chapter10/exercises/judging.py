@@ -177,7 +177,11 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
     if outcome.error is not None:
         return verdict("stopped", _stopped(outcome, answers))
     over = f" And your code writes over its argument {_listed(sight.changed)}." if set(sight.changed) - set(truth.changed) else ""
-    return verdict("near", nearest(*_difference(sight, truth)) + over)
+    name, found, expected = _difference(sight, truth)
+    empty = [answer_name for answer_name, answer in zip(task.answers, answers) if answer is None]
+    if empty and found is not None and found.value is None and found.note.startswith("None"):
+        return verdict("near", f"{_listed(empty)} {'is' if len(empty) == 1 else 'are'} still None.")
+    return verdict("near", nearest(name, found, expected) + over)
 
 
 def _forgot_to_return(task: Task, sight: Sight, answers: tuple[Any, ...]) -> bool:
