@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,9 @@ def run(function: Callable[[], Any], seconds: float) -> Outcome:
         torch.enable_grad(),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
+        warnings.catch_warnings(),
     ):
+        warnings.simplefilter("ignore")  # a library's, with the place of its files: not the reader's own words
         try:
             with _alarm(seconds):
                 value = function()
