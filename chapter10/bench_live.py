@@ -2,7 +2,7 @@
 
 In the page: from a key of the reader, pressed by the browser itself, to the end of the frame that shows the new picture, and the
 frames a second while the key repeats; there is no kernel. Beside it the usual way: a slider of `interact` whose function ends in
-`plt.show()`, in a kernel, with the least of what such a figure draws; from the slider's new value until the PNG has left the
+`plt.show()`, in a kernel, with no more in it than such a figure has; from the slider's new value until the PNG has left the
 kernel. A notebook has yet to show that PNG, so it is compared with the time until the page's picture is drawn.
 """
 
@@ -61,7 +61,7 @@ window.digest = () => [...root.querySelectorAll('canvas')].map(c => c.toDataURL(
   requestAnimationFrame(tick);
 })();
 0"""
-# The usual way to the like of each kind, never with more in it than the figure in the page has.
+# The usual way to the like of each kind. A figure in the page never computes or shows less than this does.
 USUAL = """
 %matplotlib inline
 import matplotlib.pyplot as plt
@@ -69,6 +69,7 @@ import numpy as np
 import torch
 from ipywidgets import FloatSlider, interact
 from chapter10 import data, gan
+from chapter10.cyclegan import TranslationGenerator
 from chapter10.vae import VAE
 
 decoder = VAE(latent_dim=2).decoder
@@ -76,6 +77,7 @@ x = np.linspace(-6, 6, 300)
 bell = lambda mean: np.exp(-(x - mean) ** 2 / 2)
 real = data.ring().sample(128)[0]
 game = gan.GANTraining(gan.MixtureGenerator(2, 64, 2), gan.MixtureDiscriminator(64, 2), objective=gan.Objective(r1=1))
+there, back = TranslationGenerator().eval(), TranslationGenerator().eval()
 grid = torch.stack(torch.meshgrid(*[torch.linspace(-1.5, 1.5, 44)] * 2, indexing="xy"), -1).view(-1, 2)
 
 def digit(value):
@@ -91,22 +93,68 @@ def curves(value):
     axes[1].plot(value, abs(value), "o")
     plt.show()
 
-def step(value):
-    game.discriminator_step(real)
+def codes(value):
     with torch.no_grad():
-        field, fakes = game.discriminator(grid).view(44, 44), game.generator(torch.randn(80, 2))
-    figure, axes = plt.subplots(1, 2, figsize=(8, 4.5))
-    axes[0].imshow(field, extent=(-1.5, 1.5) * 2, origin="lower")
-    axes[0].scatter(*real.T, s=4)
-    axes[0].scatter(*fakes.T, s=9)
-    axes[1].plot([0, value])
+        images = torch.sigmoid(decoder(torch.tensor([[value, 0.0]]))).view(28, 28)
+    figure, axes = plt.subplots(1, 3, figsize=(8, 3))
+    for one, name in zip(axes, ("codes", "decoded", "original")):
+        one.imshow(images, cmap="gray_r")
+        one.set_title(name)
+        one.set_axis_off()
+    for cell in range(49):
+        axes[0].text(4 * (cell % 7) + 2, 4 * (cell // 7) + 2, str(cell), size=7)
     plt.show()
 
-for picture in (digit, curves, step):
+def walk(value):
+    with torch.no_grad():
+        images = torch.sigmoid(decoder(torch.randn(8, 2) + value)).view(8, 28, 28)
+    figure, axes = plt.subplots(3, 8, figsize=(9, 4))
+    for one, image in zip(axes.flat, images.repeat(3, 1, 1)):
+        one.imshow(image, cmap="gray_r")
+        one.set_axis_off()
+    plt.show()
+
+def translated(value):
+    image = torch.zeros(1, 784) + value
+    with torch.no_grad():
+        other = there(image)
+        again = back(other)
+    figure, axes = plt.subplots(1, 5, figsize=(9, 2.4))
+    for one, shown, name in zip(axes, (image, other, again, image, other - image), ("from a", "to b", "back to a", "known", "off by")):
+        one.imshow(shown.view(28, 28), cmap="gray_r")
+        one.set_title(name)
+        one.set_axis_off()
+    plt.show()
+
+def step(value):
+    game.discriminator_step(real)
+    fakes = game.generator(torch.randn(80, 2)).detach().requires_grad_()
+    [push] = torch.autograd.grad(torch.nn.functional.logsigmoid(game.discriminator(fakes)).sum(), fakes)
+    with torch.no_grad():
+        field = game.discriminator(grid).view(44, 44)
+    figure, axes = plt.subplot_mosaic("AB;AC", figsize=(8, 4.5))
+    axes["A"].imshow(field, extent=(-1.5, 1.5) * 2, origin="lower")
+    axes["A"].scatter(*real.T, s=4, label="real")
+    axes["A"].scatter(*fakes.detach().T, s=9, label="generated")
+    axes["A"].legend()
+    axes["A"].quiver(*fakes.detach().T, *push.T)
+    for name, title in zip("ABC", ("D(x)", "modes reached", "V(D, G)")):
+        axes[name].set_title(title)
+    for row in range(6):
+        axes["B"].text(0, row / 6, f"a number: {value:.2f}")
+    axes["B"].plot([0, value])
+    axes["C"].plot([0, value])
+    plt.show()
+
+for picture in (digit, codes, walk, translated, curves, step):
     shown = interact(picture, value=FloatSlider(min=-3, max=3, step=0.01))
     print("slider", picture.__name__, shown.widget.children[0].comm.comm_id)
 """
-LIKE = {"elbo": "curves", "paths": "curves", "game": "curves", "critic": "curves", "lab": "step"}  # the others: a digit
+LIKE = {
+    **dict.fromkeys(("elbo", "paths", "game", "critic"), "curves"),
+    **dict.fromkeys(("decoder", "frames", "beta"), "digit"),
+    "code": "codes", "walk": "walk", "translation": "translated", "lab": "step",
+}  # fmt: skip
 
 
 def stored() -> Iterator[tuple[str, str]]:
@@ -262,7 +310,7 @@ def live(figures: Mapping[str, str] | None = None) -> dict[str, Any]:
         with contextlib.closing(Chromium(executable, folder / "profile")) as page:
             for name, html in figures.items():
                 row = rows[name] = in_page(page, html, folder)
-                row["times_quicker"] = by_picture[LIKE.get(name.split()[1], "digit")] / row["drawn_ms"]
+                row["times_quicker"] = by_picture[LIKE[name.split()[1]]] / row["drawn_ms"]
                 line = (row[k] for k in ("drawn_ms", "key_to_picture_ms", "frames_a_second", "times_quicker"))
                 print(f"{name:<18}" + "".join(f"{v:>{w}.1f}" for v, w in zip(line, (11, 13, 12, 15), strict=True)), flush=True)
     found["slowest_key_to_picture_ms"] = max(row["key_to_picture_ms"] for row in rows.values())
