@@ -529,6 +529,16 @@ def test_a_record_that_cannot_be_written_is_said_and_lasts_in_memory(monkeypatch
     assert "solved" in repr(progress("02"))
 
 
+def test_on_a_full_disk_progress_lasts_as_long_as_the_kernel(monkeypatch):
+    if not Path("/dev/full").exists():
+        pytest.skip("no device that is always full on this system")
+    monkeypatch.setenv("CHAPTER10_PROGRESS", "/dev/full")
+    assert "No space left" in check("02-kl", right).notes[-1]
+    assert any(line.startswith("02-kl") and "solved" in line for line in repr(progress("02")).splitlines())
+    with pytest.raises(SaveError, match="could not be written"):
+        hand_in("Li", "/dev/full/answers.json")
+
+
 def test_a_record_that_cannot_be_read_is_named(own_progress):
     own_progress.mkdir()
     with pytest.raises(DataError, match="can't be read"):

@@ -78,7 +78,8 @@ class Record:
     def events(self) -> list[dict[str, Any]]:
         """All events that can be read, in order; a damaged line is left out. Raises DataError."""
         try:
-            text = self.file.read_text("utf-8", "replace") if self.file.exists() else ""
+            # a device, such as the null one, has nothing to tell, and may never come to an end
+            text = self.file.read_text("utf-8", "replace") if self.file.is_file() or self.file.is_dir() else ""
         except OSError as error:
             raise DataError(
                 f"Your progress in {self.file} can't be read ({error.strerror or error}). Set {VARIABLE} to another file."
