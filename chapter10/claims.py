@@ -58,6 +58,13 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def box_style(colour: str) -> str:
+    """The CSS of a box with a coloured edge. The text's colour is set with the ground, so that both themes can read it."""
+    return (
+        f"border-left:6px solid {colour};background:#f6f7f8;color:#1b1f23;padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45"
+    )
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A claim after its measurement. `claim` shows it, as a box or as text; as a cell's last value it is not repeated."""
@@ -97,10 +104,8 @@ class Verdict:
     def html(self) -> str:
         mark, colour = {"Holds": ("✓", "#00704f"), "Fails": ("✗", "#b3261e")}.get(self.word, ("–", "#5f6368"))
         chapter = f" <em>{CHAPTER[self.chapter]}</em>" if self.chapter and self.judged else ""
-        # The colours of the text are set with the ground, so that both themes can read it.
         return (
-            f'<div role="note" aria-label="Claim: {self.word.lower()}" style="border-left:6px solid {colour};'
-            f'background:#f6f7f8;color:#1b1f23;padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45">'
+            f'<div role="note" aria-label="Claim: {self.word.lower()}" style="{box_style(colour)}">'
             f'<strong style="color:{colour}">{mark} {self.word}.</strong> {html.escape(self.statement)}'
             f'<div style="margin-top:4px">Measured: {html.escape(self.measurement)}. '
             f"Section {html.escape(self.section)}.{chapter}</div></div>"

@@ -7,6 +7,7 @@ what can be seen of the solution and of each known mistake, in a run that `sandb
 import inspect
 import os
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,4 @@ def _named(task: str | None, current: _record.Record, what: str) -> Task:
 
 
 def _with_note(verdict: Verdict, note: str) -> Verdict:
-    from dataclasses import replace
-
     return replace(verdict, notes=(*verdict.notes, note)) if note else verdict

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chapter10.claims import number
+from chapter10.claims import box_style, number
 from chapter10.errors import Chapter10Error, InputError
 from chapter10.exercises import sandbox
-from chapter10.exercises.look import Enough, Look, Seen
+from chapter10.exercises.look import Look, Seen
 from chapter10.exercises.task import Task, load
 
 COLOURS = {"right": "#00704f", "unanswered": "#5f6368"}
@@ -50,10 +50,8 @@ class Verdict:
     def _repr_html_(self) -> str:
         mark, colour = {"right": "✓", "unanswered": "…"}.get(self.kind, "→"), COLOURS.get(self.kind, "#8a4b00")
         notes = "".join(f'<div style="margin-top:4px">{html.escape(note)}</div>' for note in self.notes)
-        # The colours of the text are set with the ground, so that both themes can read it.
         return (
-            f'<div role="note" aria-label="Exercise {self.task}: {self.word.lower()}" style="border-left:6px solid {colour};'
-            f"background:#f6f7f8;color:#1b1f23;padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45;"
+            f'<div role="note" aria-label="Exercise {self.task}: {self.word.lower()}" style="{box_style(colour)};'
             f'white-space:pre-line"><strong style="color:{colour}">{mark} {self.word}.</strong> {html.escape(self.text)} '
             f"Section {html.escape(self.section)}.{notes}</div>"
         )
@@ -100,8 +98,6 @@ def _see(task: Task, answers: list[Any]) -> Sight:
     for situation in range(task.situations):
         try:
             looks.append(task.look(answers, situation))
-        except Enough as ended:
-            looks.append(ended.look)
         except Exception as error:
             looks.append(error.look)
             error.sight = Sight(tuple(looks), error)

@@ -3,12 +3,11 @@
 import html
 from dataclasses import dataclass
 
+from chapter10.claims import box_style
 from chapter10.exercises.record import Standing
 from chapter10.exercises.task import Task
 
-BOX = (
-    "border-left:6px solid #3b5b92;background:#f6f7f8;color:#1b1f23;padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45"
-)
+BOX = box_style("#3b5b92")
 
 
 def _notes(note: str) -> str:

@@ -1,12 +1,10 @@
 """Notebook 00: log p(x) as an alarm, and a page that fools it."""
 
-import contextlib
-import io
 from functools import cache
 
 import torch
 
-from chapter10 import data
+from chapter10.exercises import embedded
 from chapter10.exercises.task import Mistake, Task
 
 STUB = """
@@ -69,8 +67,7 @@ def my_log_evidence_joint(x, p, share):
 @cache
 def digits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Real pages [360, 784], p of black [10, 784] and the share of each class [10], of the digits inside scikit-learn."""
-    with contextlib.redirect_stdout(io.StringIO()):  # what is printed would count as the reader's
-        images = data.load("digits")
+    images = embedded.digits()
     pages, labels = (images.train > 127).flatten(1).float(), images.train_labels
     counts = torch.bincount(labels, minlength=10)
     black = torch.stack([pages[labels == k].sum(0) for k in range(10)])

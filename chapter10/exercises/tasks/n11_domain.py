@@ -1,13 +1,11 @@
 """Notebook 11: a domain of one's own, with a known translation."""
 
-import contextlib
-import io
 from functools import cache
 
 import numpy as np
 import torch
 
-from chapter10 import data
+from chapter10.exercises import embedded
 from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
 
@@ -26,8 +24,7 @@ def mine(digits):
 @cache
 def digits() -> torch.Tensor:
     """Bytes [20, 28, 28], of the digits that come inside scikit-learn."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return data.load("digits").test[:20]
+    return embedded.digits().test[:20]
 
 
 def observe(look, source, mine):
