@@ -190,6 +190,13 @@ def test_the_random_numbers_and_the_default_type_stay_as_they_were():
     assert torch.equal(torch.get_rng_state(), state) and torch.get_default_dtype() is torch.float32
 
 
+def test_code_that_draws_where_it_is_defined_repeats_and_leaves_the_random_numbers_alone():
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    first, second = (DOUBLE.run("f = torch.randn(3)")[0] for _ in range(2))
+    assert torch.equal(first, second) and torch.equal(torch.get_rng_state(), state)
+
+
 def test_gradients_are_on_though_the_kernel_has_them_off():
     with torch.no_grad():
         assert judge(DOUBLE, lambda x: 2 * x).passed

@@ -102,7 +102,9 @@ class Task:
         """
         namespace, file = dict(_setting(self.setting)), f"<{self.name}>"
         linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)  # for the line where it stops
-        exec(compile(code, file, "exec"), namespace)
+        with torch.random.fork_rng(devices=[]):  # code that draws gives the same each time, and leaves the kernel's stream alone
+            torch.manual_seed(0)
+            exec(compile(code, file, "exec"), namespace)
         missing = [name for name in self.answers if name not in namespace]
         if missing:
             raise InputError(f"Task {self.name} asks for {', '.join(self.answers)}; the code doesn't define {missing[0]}.")

@@ -27,7 +27,7 @@ your_std = middle
 BY_TRYING = """
 tried = {}
 for std in np.arange(0.8, 1.6, 0.02):
-    points, classes = data.GaussianMixture(world.means, float(std)).sample(20_000)
+    points, classes = data.GaussianMixture(world.means, float(std)).sample(200_000)
     nearest = torch.cdist(points, world.means).argmin(1)  # the three are alike, so the nearest middle is the best answer
     tried[float(std)] = (nearest == classes).double().mean().item()
 your_std = torch.tensor(min(tried, key=lambda std: abs(tried[std] - 0.8)))
