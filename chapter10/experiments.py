@@ -30,6 +30,7 @@ from chapter10 import (
     gan_study,
     metrics,
     mixtures,
+    ranking_study,
     recipes,
     stacked,
     swaps,
@@ -202,6 +203,8 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
     "stacked": (stacked.stacked, ("mnist",)),
+    "ranking": (ranking_study.ranking, ("mnist",)),
+    "ranking-rates": (ranking_study.rates, ("mnist",)),
 }
 
 
@@ -242,4 +245,6 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
             save_result(name, result, out)  # after each: who stops it keeps the seeds that are done
     if experiment == "mixtures":
         print(mixtures.table(rows))
+    if experiment == "ranking":
+        print(ranking_study.table(rows))
     return result
