@@ -1,6 +1,8 @@
-"""Figures in a real page: Chromium with what the tests need beside it."""
+"""Pages in a real browser: Chromium through playwright, with what the tests need beside it."""
 
+import contextlib
 import html
+import json
 import re
 import sys
 import time
@@ -10,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from chapter10 import bench_gan_lab
-from chapter10.chromium import Chromium
 from chapter10.live import LiveFigure
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]  # the sandbox is not to be had in every container
 READY = "[...document.querySelectorAll('.c10')].filter(r => r.ch10).length"
 # Moves a slider by script, waits two frames, and returns what is on the canvases.
 PRELUDE = """
@@ -29,29 +31,101 @@ window.move = async (root, i, v) => {
 
 
 def find() -> str:
-    """The path of a Chromium or Chrome; skips the test where there is none."""
+    """The path of a Chromium or Chrome for `chapter10.chromium`; skips the test where there is none."""
     if sys.platform == "win32":
-        pytest.skip("the browser tests drive Chromium through a pipe that Windows has not")
+        pytest.skip("this test drives Chromium through a pipe that Windows has not")
     found = bench_gan_lab.browser()
     if not found:
         pytest.skip("no Chromium found: install it, or name it in the variable CHROMIUM")
     return found
 
 
-class Browser(Chromium):
-    """One page in the browser that was found; skips the test where there is none."""
+class _Driver:
+    """Playwright while a page is open: it can be started once only, and as long as it runs, asyncio can't in this thread."""
 
-    def __init__(self, profile: Path):
-        super().__init__(find(), profile)
+    running = browser = None
+    pages = 0
+
+
+def _launch() -> None:
+    api = pytest.importorskip(
+        "playwright.sync_api", reason='playwright is missing: python -m pip install -e ".[test]"'
+    )
+    named = bench_gan_lab.browser()
+    _Driver.running = api.sync_playwright().start()
+    # What is named or installed must start. Else playwright's own, or what an installer of Windows or macOS left.
+    for how in [{"executable_path": named}] if named else [{}, {"channel": "chrome"}, {"channel": "msedge"}]:
+        with contextlib.nullcontext() if named else contextlib.suppress(api.Error):
+            _Driver.browser = _Driver.running.chromium.launch(args=FLAGS, **how)
+            return
+    _stop()
+    pytest.skip(
+        "no Chromium found: run `python -m playwright install chromium`, or name one in the variable CHROMIUM"
+    )
+
+
+def _stop() -> None:
+    if _Driver.browser:
+        _Driver.browser.close()
+    _Driver.running.stop()
+    _Driver.running = _Driver.browser = None
+
+
+class Browser:
+    """One page with a profile of its own in headless Chromium; skips the test where there is none. Close it.
+
+    Attributes:
+        page: playwright's. problems: errors of the page and of its console. requests: what it asked for.
+    """
+
+    def __init__(self, width: int = 1200, height: int = 1000):
+        if not _Driver.pages:
+            _launch()
+        _Driver.pages += 1
+        self._context = _Driver.browser.new_context(viewport={"width": width, "height": height})
+        self.page = self._context.new_page()
+        self._session = self._context.new_cdp_session(self.page)
+        self.path: Path | None = None  # for who opens it again
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)[:800]))
+        self.page.on(
+            "console", lambda said: self.problems.append(said.text[:800]) if said.type == "error" else None
+        )
+        self._context.on("request", lambda request: self.requests.append(request.url[:100]))
+
+    def call(self, method: str, **params: object) -> dict:
+        """One command of the DevTools protocol, and its result."""
+        return self._session.send(method, params)
+
+    def open(self, path: Path) -> None:
+        self.page.goto(path.as_uri())
+
+    def js(self, expression: str) -> object:
+        """The value of an expression in the page; a promise is waited for."""
+        r = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in r:
+            raise AssertionError(json.dumps(r["exceptionDetails"])[:800])
+        return r["result"].get("value")
+
+    def key(self, name: str, code: int) -> None:
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         pressed = {"button": "left", "buttons": 1, "clickCount": 1}
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **pressed)
 
+    def close(self) -> None:
+        self._context.close()
+        _Driver.pages -= 1
+        if not _Driver.pages:
+            _stop()
+
 
 def figures_page(figures: Mapping[str, LiveFigure], folder: Path) -> Iterator[Browser]:
     """For a fixture: a browser with all the figures in one page, each in a section of its name, as soon as they live."""
-    page = Browser(folder / "profile")
+    page = Browser()
     page.path = folder / "page.html"
     body = "\n".join(f'<section id="{name}">{figure.html}</section>' for name, figure in figures.items())
     page.path.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")

@@ -69,7 +69,7 @@ def outputs(tmp_path_factory):
                 if text and "data-ch10" not in text:
                     found.setdefault(text, path.stem)
     folder = tmp_path_factory.mktemp("outputs")
-    browser = Browser(folder / "profile")
+    browser = Browser()
     place = folder / "page.html"
     body = "\n".join(f'<section data-from="{name}">{text}</section>' for text, name in found.items())
     place.write_text(f'<!doctype html><meta charset="utf-8"><body>{body}', encoding="utf-8")

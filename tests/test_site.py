@@ -297,8 +297,8 @@ def test_the_workflow_builds_the_site_and_runs_nothing():
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    page = Browser(tmp_path_factory.mktemp("profile"))
+def browser() -> Iterator[Browser]:
+    page = Browser()
     yield page
     page.close()
 
@@ -428,7 +428,7 @@ def test_the_search_goes_by_keys(site, page):
 
 
 def test_code_is_copied(site, page):
-    page.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.open(site / "02_elbo.html")
     cells = nbformat.read(ROOT / "notebooks" / "02_elbo.ipynb", as_version=4).cells
     source = next(c for c in cells if c.cell_type == "code" and "tags" not in c.metadata).source
