@@ -19,7 +19,8 @@ class Adversarial(Averaged):
     Args:
         generator: z [B, L] -> data [B, D], with an attribute `latent_dim`, L. If it ends in nn.Tanh it makes images,
             and the real ones must lie in [−1, 1].
-        opponent: [B, D] -> scores [B, 1], which differ from game to game in what they mean.
+        opponent: [B, D] -> scores [B, 1], which differ from game to game in what they mean. One with an attribute
+            `pack`, m, judges m rows that follow one another as one: [B, D] -> scores [B/m, 1].
         lr, betas: of both Adams.
         average: decay of the moving average of G's weights, such as 0.999; 0 for none.
         check_images: False lets images of any range through.
@@ -46,8 +47,8 @@ class Adversarial(Averaged):
         self._parameters = [*generator.parameters(), *opponent.parameters()]
         self._check = check_images and isinstance(last_module(generator), nn.Tanh)
         # Real and fake go through the opponent in one pass, which is faster. Not so if it normalises over the batch:
-        # its statistics would be those of the mixture.
-        self._together = not has_batch_norm(opponent)
+        # its statistics would be those of the mixture; nor if it judges packs, none of which may hold both.
+        self._together = not has_batch_norm(opponent) and getattr(opponent, "pack", 1) == 1
 
     def _check_scores(self, scores: Tensor, opponent: nn.Module) -> None:
         """Raise InputError where the scores [64, 1] of data far out are not what this game needs of its opponent."""
@@ -135,7 +136,8 @@ def _scores_far_out(generator: nn.Module, opponent: nn.Module, role: str) -> Ten
         z = torch.randn(2, generator.latent_dim, generator=source, dtype=first.dtype)
         made = generator(z.to(first.device))
         # Far out, scores are large; a sigmoid, wherever it hides, stays between 0 and 1.
-        far = 1000 * torch.randn(64, *made.shape[1:], generator=source, dtype=made.dtype).to(made.device)
+        rows = 64 * getattr(opponent, "pack", 1)
+        far = 1000 * torch.randn(rows, *made.shape[1:], generator=source, dtype=made.dtype).to(made.device)
         try:
             scores = opponent(far)
         except (RuntimeError, InputError) as error:

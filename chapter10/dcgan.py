@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chapter10.errors import InputError
-from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_mode
+from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_mode, in_packs
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "change_by_mates"]
 
@@ -110,6 +110,8 @@ class DCGANDiscriminator(nn.Module):
         downsampling: "strided" convolutions, or "pooling" (the greatest of each four pixels, after a convolution).
         slope: of the activation below 0: 0.2 is LeakyReLU's, 0 makes it a ReLU.
         hidden_dim, initial: as the generator's; here the hidden layer comes last.
+        pack: m: so many images that follow one another in the batch are judged as one of m·C channels (PacGAN: Lin et al.
+            2018), [B, H·H·C] -> logits [B/m, 1]. B must be a multiple of m.
     """
 
     def __init__(
@@ -123,17 +125,18 @@ class DCGANDiscriminator(nn.Module):
         slope: float = 0.2,
         hidden_dim: int = 0,
         initial: str = "N(0, 0.02)",
+        pack: int = 1,
     ):
         super().__init__()
         _check(size, channels, strides, hidden_dim, initial)
-        check_sizes(width=width)
+        check_sizes(width=width, pack=pack)
         _check_one_of("downsampling", downsampling, ("strided", "pooling"))
         if not 0 <= slope < 1:
             raise InputError(f"slope is {slope}; give a slope from 0 (a ReLU) to below 1, such as 0.2.")
-        self.size, self.channels, self.img_dim = size, channels, size * size * channels
+        self.size, self.channels, self.img_dim, self.pack = size, channels, size * size * channels, pack
         sides = [size, *SIZES[size][-strides:][::-1]]  # 28, 14, 7, 4
-        widths = [channels, *(width * 2**i for i in range(strides))]  # C, w, 2w, 4w
-        layers: list[nn.Module] = [Maps(channels, size)]  # (B, 784·C) -> (B, C, 28, 28)
+        widths = [pack * channels, *(width * 2**i for i in range(strides))]  # m·C, w, 2w, 4w
+        layers: list[nn.Module] = [Maps(pack * channels, size)]  # (B, 784·C) -> (B, C, 28, 28)
         for i, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
             norm = batch_norm and i > 0
             if downsampling == "strided":
@@ -155,10 +158,13 @@ class DCGANDiscriminator(nn.Module):
             self.apply(dcgan_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(as_images(x, self.size, self.channels))
+        x = as_images(x, self.size, self.channels)
+        if self.pack > 1:  # (B, H·H·C) -> (B/m, m, H·H, C) -> (B/m, H·H, m, C) -> (B/m, H·H·m·C)
+            x = in_packs(x, self.pack).unflatten(2, (-1, self.channels)).transpose(1, 2).flatten(1)
+        return self.model(x)
 
     def probability(self, x: Tensor) -> Tensor:
-        """x [B, H·H·C] -> the probability of being real [B, 1]."""
+        """x [B, H·H·C] -> the probability of being real [B/m, 1]."""
         return self(x).sigmoid()
 
 

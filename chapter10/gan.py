@@ -94,12 +94,14 @@ def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
     Args:
         discriminator: gives logits; real: x [B, D].
     Returns:
-        the mean squared norm, to be weighted by γ/2; its gradient reaches the discriminator's weights.
+        the mean squared norm, to be weighted by γ/2; its gradient reaches the discriminator's weights. For one that
+        judges packs, the norm is over all of a pack.
     """
     real = real.detach().requires_grad_()
     # One sum for the whole batch: a row's logit depends on that row alone, so each row gets its own gradient.
-    (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
-    return gradient.square().sum(1).mean()
+    logits = discriminator(real)
+    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return gradient.reshape(len(logits), -1).square().sum(1).mean()
 
 
 # name: the loss that G descends, and its gradient
@@ -246,6 +248,7 @@ class GANTraining(Adversarial):
         return (
             type(self.generator) in (Generator, MixtureGenerator)
             and type(self.discriminator) in (Discriminator, MixtureDiscriminator)
+            and getattr(self.discriminator, "pack", 1) == 1
             and backprop.is_chain(self.generator.model)
             and backprop.is_chain(self.discriminator.model)
             and x.device.type == "cpu"

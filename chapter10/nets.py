@@ -232,6 +232,16 @@ def as_rows(x: Tensor, size: int, who: str, what: str) -> Tensor:
     return x
 
 
+def in_packs(x: Tensor, pack: int) -> Tensor:
+    """Rows [B, ...] -> [B/m, m, ...]: m = `pack` that follow one another are judged as one (PacGAN: Lin et al. 2018)."""
+    if len(x) % pack:
+        raise InputError(
+            f"The discriminator judges packs of {pack}, and {len(x)} rows can't be split into such: give batches of a "
+            f"multiple of {pack}, and drop_last=True if the last one is short."
+        )
+    return x.unflatten(0, (len(x) // pack, pack))
+
+
 def last_module(module: nn.Module) -> nn.Module:
     """The innermost module that was defined last, which in a sequence is the one that runs last."""
     return list(module.modules())[-1]

@@ -6,7 +6,7 @@ ones are in nets.py.
 
 from torch import Tensor, nn
 
-from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, mlp
+from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, in_packs, mlp
 
 
 class Generator(nn.Module):
@@ -73,14 +73,21 @@ class MixtureGenerator(nn.Module):
 class MixtureDiscriminator(nn.Module):
     """A discriminator of points: [B, data_dim] -> logits [B, 1], with ReLU, or with `maxout` pieces a unit if above 1.
 
-    PacGAN's (Lin et al. 2018) has hidden_dim=200, hidden_layers=3, maxout=5.
+    PacGAN's (Lin et al. 2018) has hidden_dim=200, hidden_layers=3, maxout=5, and pack=2 to 4.
+
+    Args:
+        pack: m: so many points that follow one another in the batch are judged as one, [B, data_dim] -> logits [B/m, 1],
+            all of them real or all generated. What all have in common, such as a mode left out, then shows. B must be a
+            multiple of m.
     """
 
-    def __init__(self, hidden_dim: int = 128, hidden_layers: int = 3, maxout: int = 1, data_dim: int = 2):
+    def __init__(
+        self, hidden_dim: int = 128, hidden_layers: int = 3, maxout: int = 1, data_dim: int = 2, pack: int = 1
+    ):
         super().__init__()
-        check_sizes(hidden_dim=hidden_dim, hidden_layers=hidden_layers, maxout=maxout, data_dim=data_dim)
-        self.data_dim = data_dim
-        sizes = [data_dim, *[hidden_dim] * hidden_layers]
+        check_sizes(hidden_dim=hidden_dim, hidden_layers=hidden_layers, maxout=maxout, data_dim=data_dim, pack=pack)
+        self.data_dim, self.pack = data_dim, pack
+        sizes = [pack * data_dim, *[hidden_dim] * hidden_layers]
         if maxout == 1:
             self.model = mlp([*sizes, 1])
         else:
@@ -88,8 +95,9 @@ class MixtureDiscriminator(nn.Module):
             self.model = nn.Sequential(*hidden, nn.Linear(hidden_dim, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(as_rows(x, self.data_dim, "The discriminator", "points"))
+        x = as_rows(x, self.data_dim, "The discriminator", "points")
+        return self.model(in_packs(x, self.pack).flatten(1))  # (B, D) -> (B/m, m, D) -> (B/m, m·D) -> (B/m, 1)
 
     def probability(self, x: Tensor) -> Tensor:
-        """x [B, data_dim] -> the probability of being real [B, 1]."""
+        """x [B, data_dim] -> the probability of being real [B/m, 1]."""
         return self(x).sigmoid()

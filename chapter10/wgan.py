@@ -43,7 +43,8 @@ def gradient_penalty(
     """E(‖∇f‖ − 1)² on straight lines between real and generated data, a scalar, to be weighted by λ.
 
     One place on each line: ε·x + (1 − ε)·G(z) with one ε for all pixels of an example; the norm is over all of an
-    example's pixels. Where the slope is exactly 0, the norm has no derivative and passes none on.
+    example's pixels. For a critic that judges packs, a pack is the example. Where the slope is exactly 0, the norm has no
+    derivative and passes none on.
 
     Args:
         critic: [B, ...] -> [B, 1]; each score may depend on its own example alone.
@@ -56,7 +57,8 @@ def gradient_penalty(
             f"real is {list(real.shape)} and fake {list(fake.shape)}; the lines run between two batches of one shape."
         )
     if epsilon is None:
-        epsilon = torch.rand(len(real), dtype=real.dtype, device=real.device)
+        pack = getattr(critic, "pack", 1)
+        epsilon = torch.rand(len(real) // pack, dtype=real.dtype, device=real.device).repeat_interleave(pack)
     if epsilon.numel() != len(real):
         raise InputError(
             f"epsilon is {list(epsilon.shape)}; give one number for each of the {len(real)} examples: with one a pixel the "
@@ -73,7 +75,7 @@ def gradient_penalty(
             (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True, allow_unused=True)
     if gradient is None:  # a critic that does not look at its input
         gradient = torch.zeros_like(between)
-    squared = gradient.flatten(1).square().sum(1)
+    squared = gradient.reshape(len(scores), -1).square().sum(1)
     flat = squared == 0
     norm = torch.where(flat, 1.0, squared).sqrt() * ~flat  # the root's derivative at 0 is infinite
     return (norm - target).square().mean()

@@ -7,6 +7,7 @@
 - `game`: the best discriminator between two known densities, the value of the game, the gradients that a generator
   gets from it, and the Wasserstein distance on a line.
 - `critics`: what a critic finds of that distance, by how it is kept from being too steep.
+- `packing`: how far packs of samples are from packs of data, which is what a discriminator of packs can see.
 - `dirac`: the Dirac-GAN, which shows whether a way of training settles.
 """
 
@@ -60,6 +61,7 @@ from chapter10.exact.linear_vae import (
     ppca,
     spectrum,
 )
+from chapter10.exact.packing import PackedDistance, packed_distance, packs_of
 
 __all__ = [
     "MASS_DEPTH",
@@ -72,6 +74,7 @@ __all__ = [
     "LinearELBO",
     "LinearGaussian",
     "LogLikelihood",
+    "PackedDistance",
     "Quadrature",
     "Spectrum",
     "Trajectory",
@@ -94,6 +97,8 @@ __all__ = [
     "linear_elbo",
     "minimax_slope",
     "non_saturating_slope",
+    "packed_distance",
+    "packs_of",
     "pathwise_gradients",
     "pathwise_variance",
     "penalty_critic",
