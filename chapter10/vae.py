@@ -83,6 +83,14 @@ def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
 
+def softplus_sum(logits: Tensor) -> Tensor:
+    """Σ log(1 + e^l) over the last dimension, [..., D] -> [...]: what `bernoulli_log_likelihood` subtracts from Σ x·l.
+
+    As Σ max(l, 0) − log sigmoid(|l|): on a CPU torch's softplus takes an unvectorised log1p, and eight times as long.
+    """
+    return logits.relu().sum(-1) - logits.abs().sigmoid_().log_().sum(-1)
+
+
 def continuous_bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
     """log p(x|z) of grey levels in [0, 1], in nats (Loaiza-Ganem and Cunningham 2019).
 
@@ -194,7 +202,7 @@ def elbo_gradients(model: "VAE", x: Tensor, beta: float = 1.0, eps: Tensor | Non
     decoded = backprop.forward(model.decoder, mu + noise)
     logits = decoded[-1]
     # Σ x·l − log(1 + e^l), with the first sum as one product of two long rows
-    reconstruction = (torch.dot(x.flatten(), logits.flatten()) - F.softplus(logits).sum()) / len(x)
+    reconstruction = (torch.dot(x.flatten(), logits.flatten()) - softplus_sum(logits.view(1, -1))[0]) / len(x)
     kl = gaussian_kl(mu, log_var).mean()
 
     # Backwards. Of softplus(l) − x·l in l: sigmoid(l) − x.

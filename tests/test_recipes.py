@@ -50,6 +50,7 @@ SCORES["cyclegan-outlines"] = {f"{start}_{name}" for start in "ab" for name in T
 BETAS = {f"beta{beta:g}-{images}" for images, betas in recipes.BETAS.items() for beta in betas}
 KINDS |= {name.rsplit("-", 1)[0]: VAE for name in BETAS}
 SCORES |= {name.rsplit("-", 1)[0]: SCORES["vae20"] for name in BETAS}
+STORED = [name for name, recipe in RECIPES.items() if recipe.stored]
 DIGITS = [name for name in RECIPES if name.endswith("digits")]
 
 
@@ -67,12 +68,12 @@ def kind(name: str) -> str:
 
 def test_every_recipe_has_its_weights_and_every_file_its_recipe():
     stored = {path.stem for path in recipes.weights_path("x").parent.iterdir()}
-    assert stored == set(RECIPES)
+    assert stored == set(STORED) and set(RECIPES) - stored == {"vae50-mnist"}
     plain = [name for name in KINDS if not name.startswith("beta")]
-    assert set(RECIPES) == {f"{name}-{images}" for name in plain for images in recipes.SETS} | BETAS
+    assert stored == {f"{name}-{images}" for name in plain for images in recipes.SETS} | BETAS
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", STORED)
 def test_stored_weights_load_and_say_how_they_were_made(name):
     model, about = recipes.load(name), recipes.about(name)
     assert type(model) is KINDS[kind(name)] and not model.training
