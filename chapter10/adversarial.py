@@ -7,6 +7,7 @@ D numbers each, L latent dimensions.
 import torch
 from torch import Tensor, nn
 
+from chapter10 import parallel
 from chapter10.data import check_signed
 from chapter10.errors import InputError
 from chapter10.nets import check_sizes, in_mode, last_module
@@ -81,7 +82,7 @@ class Adversarial(Averaged):
     def noise(self, n: int) -> Tensor:
         """z [n, L] from N(0, I)."""
         first = next(self.generator.parameters())
-        return torch.randn(n, self.generator.latent_dim, dtype=first.dtype, device=first.device)
+        return parallel.randn(n, self.generator.latent_dim, dtype=first.dtype, device=first.device)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:

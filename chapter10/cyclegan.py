@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chapter10 import parallel
 from chapter10.data import check_signed
 from chapter10.errors import InputError
 from chapter10.nets import in_mode, last_module
@@ -81,8 +82,8 @@ class ImagePool:
         return 0 if self.images is None else len(self.images)
 
     def exchange(self, new: Tensor) -> Tensor:
-        """New images [B, D] -> as many to show, [B, D], detached."""
-        new = new.detach()
+        """New images [B, D] -> as many to show, [B, D], detached. Several processes keep the same pool, of all their images."""
+        new = parallel.gather(new.detach())
         room = self.size - len(self)
         if room:
             kept = new[:room].clone()
@@ -94,7 +95,7 @@ class ImagePool:
             if not stay[i]:
                 shown[i] = self.images[place[i]]
                 self.images[place[i]] = new[i]
-        return shown
+        return parallel.share(shown)
 
     def state_dict(self) -> dict[str, Any]:
         return {"images": [] if self.images is None else [self.images]}

@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from chapter10 import parallel
 from chapter10.errors import DataError, InputError
 from chapter10.nets import check_sizes
 
@@ -359,7 +360,8 @@ class Batches:
 
     Args:
         images: uint8 [N, H, W].
-        batch_size: B, from 1 to N. The last batch of an epoch may be smaller.
+        batch_size: B, from 1 to N. The last batch of an epoch may be smaller; it is left out where several processes train
+            together and it has less than two images for each.
         form: "binary" (pixels drawn anew each time, for likelihoods), "unit" ([0, 1]) or "signed" ([−1, 1]).
         device: where the batches are wanted.
         drop_last: leave a smaller last batch out.
@@ -387,7 +389,8 @@ class Batches:
     def __len__(self) -> int:
         """Steps in an epoch."""
         full, rest = divmod(len(self.bytes), self.batch_size)
-        return full + (rest > 0 and not self.drop_last)
+        few = 0 if parallel.world() == 1 else 2 * parallel.world() - 1  # batch norm needs two rows in each process
+        return full + (rest > few and not self.drop_last)
 
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.randperm(len(self.bytes)).to(self.bytes.device)

@@ -33,5 +33,9 @@ class TrainingError(Chapter10Error):
     """Training cannot go on."""
 
 
+class ParallelError(Chapter10Error):
+    """The processes that train a model together are not alike, or one of them was lost."""
+
+
 class ClaimFailed(Chapter10Error, AssertionError):
     """A measurement contradicts the statement that a notebook makes."""

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chapter10 import backprop
+from chapter10 import backprop, parallel
 from chapter10.adversarial import Adversarial, ends_in_sigmoid
 from chapter10.errors import InputError
 from chapter10.nets import check_sizes
@@ -246,7 +246,8 @@ class GANTraining(Adversarial):
     def _by_hand(self, x: Tensor) -> bool:
         """Whether both players are networks that `backprop` can step without autograd's graph, which takes longer."""
         return (
-            type(self.generator) in (Generator, MixtureGenerator)
+            parallel.world() == 1  # autograd is what the gradients of several processes are exchanged by
+            and type(self.generator) in (Generator, MixtureGenerator)
             and type(self.discriminator) in (Discriminator, MixtureDiscriminator)
             and getattr(self.discriminator, "pack", 1) == 1
             and backprop.is_chain(self.generator.model)
@@ -260,7 +261,7 @@ class GANTraining(Adversarial):
         return backprop.forward(self.generator.model, z)[-1] if by_hand else self.generator(z)
 
     def _noised(self, x: Tensor) -> Tensor:
-        return x + self.instance_noise * torch.randn_like(x) if self.instance_noise else x
+        return x + self.instance_noise * parallel.randn_like(x) if self.instance_noise else x
 
 
 @torch.no_grad()

@@ -1,11 +1,14 @@
 """The few networks that methods share."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chapter10 import parallel
 from chapter10.errors import InputError
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -50,8 +53,10 @@ class Dropout(nn.Module):
         """The factor of each unit of x, 0 or 1/k; None where nothing is dropped."""
         if not self.training or self.kept == 65536:
             return None
-        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        bits = draws.view(torch.int16)[: x.numel()].view(x.shape)  # −32,768 … 32,767
+        shape = parallel.whole(x.shape)
+        count = math.prod(shape)
+        draws = torch.empty((count + 3) // 4, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        bits = parallel.share(draws.view(torch.int16)[:count].view(shape))  # −32,768 … 32,767
         return bits.lt(self.kept - 32768).to(x.dtype).mul_(65536 / self.kept)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,6 +65,15 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class TorchDropout(nn.Dropout):
+    """nn.Dropout, but that several processes, which draw the same random numbers, drop each its own units."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if parallel.world() == 1 or not self.training:
+            return super().forward(x)
+        return x * parallel.share(F.dropout(x.new_ones(parallel.whole(x.shape)), self.p))
 
 
 @contextmanager
@@ -206,7 +220,7 @@ class Classifier(nn.Module):
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
         )
-        self.hidden = nn.Sequential(nn.Dropout(0.3), nn.Linear(2 * width * 49, 64), nn.ReLU())
+        self.hidden = nn.Sequential(TorchDropout(0.3), nn.Linear(2 * width * 49, 64), nn.ReLU())
         self.output = nn.Linear(64, classes)
 
     def features(self, x: Tensor) -> Tensor:

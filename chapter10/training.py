@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from chapter10 import parallel
 from chapter10.adam import OneVectorAdam
 from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, TrainingError
@@ -358,17 +359,23 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """One step of one player. `inputs` keeps the gradient from the other players' weights, and saves computing it."""
     mine = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=mine)
+    parallel.announced(optimizer, loss).backward(inputs=mine)
     optimizer.step()
 
 
 def adam(module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
-    """Adam over the module's parameters, in one call for all of them where the device has it: faster."""
+    """Adam over the module's parameters, in one call for all of them where the device has it: faster.
+
+    Several processes keep these parameters alike, if the losses go through `descend` (or `parallel.announced`).
+    """
     parameters = list(module.parameters())
     device = parameters[0].device.type
     if device == "cpu":
-        return OneVectorAdam(parameters, lr, betas)
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=device == "cuda")
+        optimizer: torch.optim.Adam = OneVectorAdam(parameters, lr, betas)
+    else:
+        optimizer = torch.optim.Adam(parameters, lr=lr, betas=betas, fused=device == "cuda")
+    parallel.replicate(optimizer)
+    return optimizer
 
 
 def warmup_cosine(base: float, warmup: float = 0.2, final: float = 0.0) -> Schedule:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chapter10 import backprop
+from chapter10 import backprop, parallel
 from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.nets import ACTIVATIONS, check_sizes, mlp
@@ -31,7 +31,7 @@ def reparameterize(mu: Tensor, log_var: Tensor, eps: Tensor | None = None) -> Te
     """
     _same_shape("mu", mu, "log_var", log_var)
     std = torch.exp(0.5 * log_var)
-    eps = torch.randn_like(std) if eps is None else eps
+    eps = parallel.randn_like(std) if eps is None else eps
     return mu + std * eps
 
 
@@ -63,7 +63,10 @@ def priced_kl(kl: Tensor, free_bits: float) -> Tensor:
     Returns:
         [B], whose mean is that sum; with free_bits = 0 it is `gaussian_kl`.
     """
-    below = kl.mean(0) <= free_bits  # [L]
+    mean = kl.mean(0)  # [L]
+    if free_bits and parallel.world() > 1:  # a dimension's allowance is one for the whole batch
+        mean = parallel.total(mean.detach().clone()) / parallel.world()
+    below = mean <= free_bits
     return torch.where(below, kl.new_tensor(free_bits), kl).sum(-1)
 
 
@@ -169,7 +172,8 @@ def check_weights(beta: float, free_bits: float = 0.0) -> None:
 def by_hand(model: "VAE", x: Tensor) -> bool:
     """Whether `elbo_gradients` can take this model and this batch: a `VAE` as it is, in float32 on the CPU."""
     return (
-        type(model) is VAE
+        parallel.world() == 1  # autograd is what the gradients of several processes are exchanged by
+        and type(model) is VAE
         and x.device.type == "cpu"
         and x.dtype == model.fc_mu.weight.dtype == torch.float32
         and all(p.requires_grad for p in model.parameters())
@@ -325,7 +329,7 @@ class _Training:
 
     def update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        parallel.announced(self.optimizer, loss).backward()
         self.optimizer.step()
 
     def state_dict(self) -> dict:

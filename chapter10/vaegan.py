@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chapter10 import parallel
 from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.gan import GENERATOR_LOSSES
@@ -174,7 +175,7 @@ class VAEGANTraining(Averaged):
         """The three losses on images x [B, D] in [0, 1], by one pass through the three networks. Nothing is updated."""
         mu, log_var = self.model.encode(x)
         z = torch.cat(
-            [self.model.reparameterize(mu, log_var), torch.randn_like(mu)]
+            [self.model.reparameterize(mu, log_var), parallel.randn_like(mu)]
         )  # q's and the prior's, [2B, L]
         rebuilt, drawn = signed(self.model.decode(z)).chunk(2)
         # One kind at a time: a discriminator with batch norm would tell a mixed batch's kinds by its statistics.
@@ -204,7 +205,8 @@ class VAEGANTraining(Averaged):
         for name, optimizer in self.optimizers.items():
             mine = [p for group in optimizer.param_groups for p in group["params"]]
             optimizer.zero_grad(set_to_none=True)
-            getattr(losses, name).backward(inputs=mine, retain_graph=name != "discriminator")
+            loss = parallel.announced(optimizer, getattr(losses, name))
+            loss.backward(inputs=mine, retain_graph=name != "discriminator")
 
     def _parts(self) -> dict:
         parts = {"model": self.model, "discriminator": self.discriminator}

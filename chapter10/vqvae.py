@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from chapter10 import parallel
 from chapter10.errors import InputError
 from chapter10.nets import Maps, as_rows, check_sizes
 from chapter10.vae import _Training, bernoulli_log_likelihood
@@ -106,7 +107,7 @@ class VectorQuantizer(nn.Module):
     @torch.no_grad()
     def start(self, z: Tensor) -> None:
         """Put the codes on vectors of z [..., C], drawn at random: near the data from the first step on."""
-        rows = z.detach().flatten(0, -2)
+        rows = parallel.gather(z.detach()).flatten(0, -2)
         if len(rows) < self.num_codes:
             raise InputError(
                 f"A codebook of {self.num_codes} codes is larger than the data: the first batch has {len(rows)} vectors. "
@@ -121,6 +122,7 @@ class VectorQuantizer(nn.Module):
 
         N ← γN + (1−γ)n, m ← γm + (1−γ)Σz, e = m/N, with n the share of the vectors that chose the code, and Σz their sum
         divided by the number of all vectors. A code that nobody chose stays where it is. Then dead codes are restarted.
+        Of several processes, n and Σz are of the vectors of all: no gradient carries them, so they are added up here.
 
         Args:
             z: [..., C]; codes: [...].
@@ -128,17 +130,18 @@ class VectorQuantizer(nn.Module):
             how many codes were restarted.
         """
         rows, chosen = z.detach().flatten(0, -2), codes.flatten()  # (N, C), (N,)
-        counts = torch.bincount(chosen, minlength=self.num_codes).to(rows.dtype)
+        counts = parallel.total(torch.bincount(chosen, minlength=self.num_codes).to(rows.dtype))
+        vectors = len(rows) * parallel.world()
         rest = 1 - (self.decay or 0.99)
-        self.usage.lerp_(counts / len(rows), rest)
+        self.usage.lerp_(counts / vectors, rest)
         if self.decay is not None:
-            sums = torch.zeros_like(self.codebook).index_add_(0, chosen, rows)
-            self.sums.lerp_(sums / len(rows), rest)
+            sums = parallel.total(torch.zeros_like(self.codebook).index_add_(0, chosen, rows))
+            self.sums.lerp_(sums / vectors, rest)
             mean = self.sums / self.usage.clamp(min=1e-12).unsqueeze(1)
             self.codebook.copy_(torch.where(counts.unsqueeze(1) > 0, mean, self.codebook))
         dead = (self.usage < self.restart / self.num_codes).nonzero().squeeze(1)
         if len(dead):
-            self._place(dead, rows)
+            self._place(dead, parallel.gather(z.detach()).flatten(0, -2))
         return len(dead)
 
     def _place(self, codes: Tensor, rows: Tensor) -> None:

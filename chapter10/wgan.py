@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
+from chapter10 import parallel
 from chapter10.adversarial import Adversarial, ends_in_sigmoid, has_batch_norm
 from chapter10.errors import InputError
 from chapter10.nets import check_sizes
@@ -58,7 +59,7 @@ def gradient_penalty(
         )
     if epsilon is None:
         pack = getattr(critic, "pack", 1)
-        epsilon = torch.rand(len(real) // pack, dtype=real.dtype, device=real.device).repeat_interleave(pack)
+        epsilon = parallel.rand(len(real) // pack, dtype=real.dtype, device=real.device).repeat_interleave(pack)
     if epsilon.numel() != len(real):
         raise InputError(
             f"epsilon is {list(epsilon.shape)}; give one number for each of the {len(real)} examples: with one a pixel the "

@@ -1,0 +1,357 @@
+"""Many processes that train one model together, through torch's own engine: `torchrun --nproc-per-node N -m chapter10 train …`.
+
+Each process holds a copy of the networks and takes its own rows of each batch; DistributedDataParallel averages the
+gradients (Li et al. 2020, PyTorch Distributed), so that all copies make the same step. All processes draw the same random
+numbers, for the whole batch, and each keeps those of its rows: no two see the same noise, and a training by N processes
+follows that by one with the same batch, but for rounding, and for batch norm, which normalises over a process's own rows.
+
+Row i of a batch belongs to process i mod N. So a batch that is split into parts, or put together from two, has in each part
+the rows it would have with one process. Every process gets equally many: up to N − 1 last rows of a batch are left out.
+
+With one process nothing here does anything: functions give back what they are given. B rows of a batch, N processes.
+"""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from chapter10.errors import Chapter10Error, InputError, ParallelError
+
+T = TypeVar("T")
+TIMEOUT = (
+    120.0  # seconds that a process waits for the others before it gives up; a dead one is noticed at once
+)
+
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+def world() -> int:
+    """N, how many processes train together; 1 if this one is by itself."""
+    return dist.get_world_size() if _joined() and not _alone.get() else 1
+
+
+def rank() -> int:
+    """Which of them this process is, 0 … N − 1. The first, 0, is the one that writes and speaks."""
+    return dist.get_rank() if _joined() and not _alone.get() else 0
+
+
+def _joined() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """While it lasts, this process computes for itself, as if there were no other: for what only one of them does."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+# Rows
+
+
+def share(x: Tensor) -> Tensor:
+    """This process's rows of a whole batch [B, ...]: [B // N, ...], rows rank, rank + N, … Raises InputError if B < N."""
+    count = world()
+    if count == 1:
+        return x
+    if len(x) < count:
+        raise InputError(
+            f"A batch of {len(x)} can't be shared among {count} processes: give larger batches, or start at most "
+            f"{len(x)} (torchrun --nproc-per-node)."
+        )
+    return x[: len(x) // count * count][rank() :: count]
+
+
+def whole(shape: Iterable[int]) -> tuple[int, ...]:
+    """The shape of a whole batch, from that of this process's rows: [n, ...] -> [n·N, ...]."""
+    rows, *rest = shape
+    return (rows * world(), *rest)
+
+
+def randn(*shape: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
+    """N(0, I) for this process's rows [n, ...]: drawn for all rows, so that each has its own."""
+    return share(torch.randn(whole(shape), dtype=dtype, device=device))
+
+
+def rand(*shape: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
+    """As `randn`, from U(0, 1)."""
+    return share(torch.rand(whole(shape), dtype=dtype, device=device))
+
+
+def randn_like(x: Tensor) -> Tensor:
+    """`randn` of the shape of x [n, ...]."""
+    return torch.randn_like(x) if world() == 1 else randn(*x.shape, dtype=x.dtype, device=x.device)
+
+
+@torch.no_grad()
+def gather(x: Tensor) -> Tensor:
+    """The rows of all processes, in the order of the whole batch, without a graph: [n, ...] -> [n·N, ...]."""
+    if world() == 1:
+        return x
+    parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world())]
+    dist.all_gather(parts, x.detach().contiguous())
+    return torch.stack(parts, 1).flatten(
+        0, 1
+    )  # (n, N, ...) -> (n·N, ...): row i is the one of process i mod N
+
+
+@torch.no_grad()
+def total(x: Tensor) -> Tensor:
+    """The sum over all processes, in place, without a graph."""
+    if world() > 1:
+        dist.all_reduce(x)
+    return x
+
+
+# Gradients
+
+
+class _Loss(nn.Module):
+    """What DistributedDataParallel is given in place of a network: its parameters, and a forward pass that is done already.
+
+    A method's loss may run through several networks, once or twice, with gradients within; DDP need only know, before the
+    way back, that one begins.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter]):
+        super().__init__()
+        self.parameters_ = nn.ParameterList(parameters)
+
+    def forward(self, loss: Tensor) -> Tensor:
+        return loss
+
+
+def replicate(optimizer: torch.optim.Optimizer) -> None:
+    """Have several processes keep the parameters of this optimiser alike, from those of the first on; see `announced`."""
+    if world() > 1:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.wrapper = nn.parallel.DistributedDataParallel(_Loss(parameters))
+
+
+def announced(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """The loss, whose next `backward` leaves in the optimiser's parameters the mean of all processes' gradients."""
+    wrapper = getattr(optimizer, "wrapper", None)
+    return loss if wrapper is None else wrapper(loss)
+
+
+# Agreement
+
+
+def everyone(value: T) -> list[T]:
+    """The values of all processes, by rank. All must ask at the same place."""
+    if world() == 1:
+        return [value]
+    values: list[Any] = [None] * world()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def from_first(function: Callable[[], T]) -> T:
+    """What the function gives, or raises, on the first process, on all: the others don't call it."""
+    if world() == 1:
+        return function()
+    result, error = None, None
+    if rank() == 0:
+        try:
+            result = function()
+        except Chapter10Error as raised:
+            error = raised
+    found = [(result, error)]
+    dist.broadcast_object_list(found)
+    result, error = found[0]
+    if error is not None:
+        raise said_by_first(error)
+    return result
+
+
+def check_same(what: dict[str, Any]) -> None:
+    """Raise ParallelError, on all processes, unless each has the same values under these names."""
+    found = everyone(what)
+    for name in what:
+        values = [of.get(name) for of in found]
+        other = next((i for i, value in enumerate(values) if value != values[0]), None)
+        if other is not None:
+            raise said_by_first(
+                ParallelError(
+                    f"The processes of this run differ in {name}: {values[0]} in process 0, {values[other]} in process {other}. "
+                    f"Give all of them the same, and start again."
+                )
+            )
+
+
+def said_by_first(error: Chapter10Error) -> Chapter10Error:
+    """The error, which all processes raise: only the first of them is to tell it."""
+    error.everywhere = True
+    return error
+
+
+def take_over(state: Any) -> None:
+    """Copy the tensors of the first process, in a nesting of dicts and lists, into those of the others.
+
+    What all compute alike is the same already; running statistics of batch norm are of a process's own rows.
+    """
+    if world() == 1:
+        return
+    if isinstance(state, Tensor):
+        dist.broadcast(state, 0)
+    elif isinstance(state, dict):
+        for value in state.values():
+            take_over(value)
+    elif isinstance(state, (list, tuple)):
+        for value in state:
+            take_over(value)
+
+
+# Joining and leaving
+
+
+def size() -> int:
+    """How many processes torchrun has started for this run, by its environment: known before they have joined."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def device_of(name: str) -> str:
+    """The device of this process, of those that the name stands for: "cuda" is one GPU for each process of a machine."""
+    kind, _, number = str(name).partition(":")
+    here = int(os.environ.get("LOCAL_RANK") or 0)
+    if kind not in ("cpu", "cuda") or number:
+        raise InputError(
+            f"The device {str(name)!r} can't be shared by {size()} processes: give cuda, of which each process takes one, or cpu."
+        )
+    if kind == "cpu":
+        return "cpu"
+    if here >= torch.cuda.device_count():
+        raise InputError(
+            f"Process {here} of this machine finds {torch.cuda.device_count()} GPUs: start as many processes as there are "
+            f"(torchrun --nproc-per-node), or give --device cpu."
+        )
+    return f"cuda:{here}"
+
+
+@contextmanager
+def joined(device: str = "cpu", timeout: float = TIMEOUT) -> Iterator[str]:
+    """Train together with the processes that torchrun started, for as long as it lasts; without torchrun nothing is done.
+
+    Only the first process prints on standard output. An error ends each process with one line on standard error and a
+    status other than 0: what went wrong, said by the process it happened to, or by the first if it happened to all. A
+    signal to end (SIGTERM, Ctrl-C) is `training.fit`'s to act on, which has all end after the same step.
+
+    Args:
+        device: "cpu", by gloo; or "cuda", a GPU for each process, by NCCL.
+        timeout: seconds to wait for the others, at the start and at each step, before giving up.
+    Yields:
+        the device of this process.
+    Raises:
+        SystemExit: in place of any error of this package, a lost connection or a signal, if there are several processes.
+    """
+    if size() == 1:
+        yield device
+        return
+    me = int(os.environ.get("RANK") or 0)
+    with ExitStack() as stack:
+        ending: list[int] = []
+        stack.enter_context(warnings.catch_warnings())
+        # Where channels stay last in memory, some gradients lie otherwise than their weights: torch copies them.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+        stack.enter_context(_signals(ending))
+        if me > 0:
+            stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        try:
+            mine = device_of(device)
+            _join(mine, timeout)
+            yield mine
+            leave()
+        except BaseException as error:
+            ending.append(1)
+            raise SystemExit(_say(error, me)) from None
+        finally:
+            leave()
+
+
+def _join(device: str, timeout: float) -> None:
+    if not dist.is_available():
+        raise ParallelError(
+            "This PyTorch was built without torch.distributed: train with one process, without torchrun."
+        )
+    backend = "gloo"
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+        if dist.is_nccl_available():
+            backend = (
+                "cpu:gloo,cuda:nccl"  # gloo for what is said about the training, NCCL for what is computed
+            )
+    dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+
+
+def leave() -> None:
+    """Go on as a process by itself. What is left to do, as measuring and storing, is for the first one."""
+    if _joined():
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _signals(ending: list[int]) -> Iterator[None]:
+    """Ctrl-C as SIGTERM, which `fit` listens to; outside of it, SIGTERM ends the process as an exception does."""
+
+    def end(number: int, frame: Any) -> None:
+        if not ending:  # else the process is on its way, and its last words are not to be cut off
+            raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
+    earlier[signal.SIGINT] = signal.signal(
+        signal.SIGINT, lambda number, frame: signal.raise_signal(signal.SIGTERM)
+    )
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _say(error: BaseException, me: int) -> int:
+    """Tell what ends this process, unless the first one does. Returns the status to end with."""
+    who = f"process {me} of {size()}"
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt):
+        if me == 0:
+            print("Stopped by hand; what was saved before is whole.", file=sys.stderr)
+        return 130
+    if _is_connection(error):
+        error = ParallelError(
+            "another process of this run has ended, or does not answer, so this one ends too. What that one said stands beside; "
+            "if nothing does, it was killed, as for want of memory. Started again, training goes on from its last checkpoint."
+        )
+    if not isinstance(error, Chapter10Error):
+        print(f"{who}:", *traceback.format_exception(error), file=sys.stderr, flush=True)
+        return 1
+    if me == 0 or not getattr(error, "everywhere", False):
+        print(f"{type(error).__name__}: {who}: {error}", file=sys.stderr, flush=True)
+    return 2
+
+
+def _is_connection(error: BaseException) -> bool:
+    """Whether torch's engine lost the other processes."""
+    words = ("gloo", "nccl", "connection", "timed out", "socket", "store")
+    known = tuple(kind for name in ("DistError",) if (kind := getattr(dist, name, None)))
+    return isinstance(error, known) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )
