@@ -4,6 +4,9 @@ torch's Adam calls its kernel with a list of parameters and counts the steps of 
 as small as the chapter's that takes as long as the arithmetic of Adam itself. Here weights, gradients, means and counts
 of a network lie side by side in memory, and one call moves them all. To the outside nothing changes: `state` and
 `state_dict` are those of `torch.optim.Adam`, whose arithmetic it is.
+
+Each parameter begins at a multiple of 64 bytes, as memory that torch hands out does, with zeros in between: products of
+matrices may round otherwise where they begin elsewhere, and a training resumed from a file would not end as it should.
 """
 
 from collections.abc import Iterable
@@ -11,6 +14,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam as adam_function
+
+ALIGNED = 16  # float32 numbers in 64 bytes
 
 
 class OneVectorAdam(torch.optim.Adam):
@@ -23,7 +28,7 @@ class OneVectorAdam(torch.optim.Adam):
         params: of one network; lr, betas: as in torch.optim.Adam.
     """
 
-    # the weights, gradients, means and means of squares of all parameters, each [sizes added up]; what counts the steps
+    # the weights, gradients, means and means of squares of all parameters, each [sizes rounded up and added]; what counts the steps
     _vectors: tuple[Tensor, ...] | None = None
     _counts: Tensor | None = None
 
@@ -43,7 +48,7 @@ class OneVectorAdam(torch.optim.Adam):
             return
         weights, gradients, means, squares = self._vectors
         if not _in_place([p.grad for p in parameters], gradients):
-            torch.cat([p.grad.reshape(-1) for p in parameters], out=gradients)
+            torch.cat(_padded([p.grad for p in parameters]), out=gradients)
         group = self.param_groups[0]
         beta1, beta2 = group["betas"]
         self._counts[1:] += 1  # the function counts the first
@@ -84,11 +89,18 @@ def _fits(p: nn.Parameter) -> bool:
     return p.grad is not None and p.dtype == torch.float32 and p.device.type == "cpu" and p.is_contiguous()
 
 
+def _padded(parts: list[Tensor]) -> list[Tensor]:
+    """The numbers of each tensor, and as many zeros as it takes to the next multiple of 64 bytes."""
+    rows = [part.reshape(-1) for part in parts]
+    return [piece for row in rows for piece in (row, row.new_zeros(-len(row) % ALIGNED))]
+
+
 def _vector(parts: list[Tensor]) -> tuple[list[Tensor], Tensor]:
     """The tensors as views of one vector that holds their numbers, and that vector."""
-    whole = torch.cat([part.reshape(-1) for part in parts])
-    pieces = whole.split([part.numel() for part in parts])
-    return [piece.view(part.shape) for piece, part in zip(pieces, parts)], whole
+    pieces = _padded(parts)
+    whole = torch.cat(pieces)
+    places = whole.split([len(piece) for piece in pieces])[::2]
+    return [place.view(part.shape) for place, part in zip(places, parts)], whole
 
 
 def _in_place(parts: list[Tensor], whole: Tensor) -> bool:
@@ -97,5 +109,5 @@ def _in_place(parts: list[Tensor], whole: Tensor) -> bool:
     for part in parts:
         if part.data_ptr() != address:
             return False
-        address += part.numel() * 4  # bytes of a float32
+        address += -(-part.numel() // ALIGNED) * ALIGNED * 4  # bytes of a float32
     return True

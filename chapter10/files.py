@@ -1,13 +1,17 @@
 """Reading and writing: whole or not at all, and never through pickle.
 
 States (weights, optimisers, random states) are stored as safetensors: the tensors as they are, and the
-rest of the nesting as JSON in the file's metadata. A file is written beside its goal and moved into
-place, so an interrupted or failed write leaves what was there before.
+rest of the nesting as JSON in the file's metadata, with a checksum over both. A file is written beside its goal and
+moved into place, so an interrupted or failed write leaves what was there before.
 """
 
 import json
 import os
+import re
+import shutil
 import tempfile
+import zlib
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -38,12 +42,39 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
     except OSError as error:
         kept = "The earlier file there is untouched" if os.path.isfile(path) else "Nothing was left there"
         raise SaveError(
-            f"{path} could not be written: {error.strerror or error}. {kept}. It needs "
-            f"{len(content) / 1e6:.1f} MB and the right to write in that folder: free some space or choose another."
+            f"{path} could not be written: {error.strerror or error}. {kept}. It needs {len(content) / 1e6:.1f} MB and the "
+            f"right to write in that folder{_free(path.parent)}: free some space or choose another."
         ) from None
     finally:
         if name is not None and os.path.exists(name):
             os.unlink(name)
+    _sync_folder(path.parent)
+
+
+def _free(folder: Path) -> str:
+    with suppress(OSError):  # where the folder itself could not be made
+        return f", where {shutil.disk_usage(folder).free / 1e6:,.1f} MB are free"
+    return ""
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the file's new name on the disk too, before a power cut can lose it. Windows opens no folders."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems can't; the file itself is safe, under this name or the earlier
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: str | os.PathLike, name: str) -> None:
+    """Delete what a killed `write_atomic` left in a folder, of files whose name fits the regular expression `name`."""
+    left = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}")  # as mkstemp ends a name
+    for path in Path(folder).iterdir():
+        if left.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -74,7 +105,15 @@ def save_state(path: str | os.PathLike, state: Any, metadata: dict[str, Any] | N
         "structure": json.dumps(structure),
         "metadata": json.dumps(metadata or {}),
     }
-    write_atomic(path, save(tensors, header))
+    write_atomic(path, save(tensors, header | {"crc32": _checksum(header, tensors)}))
+
+
+def _checksum(header: dict[str, str], tensors: dict[str, Tensor]) -> str:
+    """CRC-32 over the description and all tensors: a disk that gives other bytes back than it got is found out."""
+    value = zlib.crc32((header["structure"] + header["metadata"]).encode())
+    for name in sorted(tensors):
+        value = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), value)
+    return f"{value:08x}"
 
 
 def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
@@ -106,6 +145,8 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
             f"{header.get('format', 'not named')!r}, expected {FORMAT!r}). Give the path of a checkpoint of this package."
         )
     try:
+        if header.get("crc32", checksum := _checksum(header, tensors)) != checksum:  # files of before have none
+            raise ValueError("the checksum differs")
         return _join(json.loads(header["structure"]), tensors), json.loads(header["metadata"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(
@@ -192,10 +233,12 @@ def _first_difference(expected: Any, found: Any, name: str = "") -> str | None:
 
 
 def random_state() -> dict[str, Tensor]:
-    """torch's random state, on the CPU and on each CUDA device."""
+    """torch's random state, on the CPU, on each CUDA device and on Apple's."""
     state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state |= {f"cuda{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
     return state
 
 
@@ -204,3 +247,5 @@ def set_random_state(state: dict[str, Tensor]) -> None:
     for i in range(torch.cuda.device_count()):
         if f"cuda{i}" in state:
             torch.cuda.set_rng_state(state[f"cuda{i}"], i)
+    if torch.backends.mps.is_available() and "mps" in state:
+        torch.mps.set_rng_state(state["mps"])

@@ -35,6 +35,7 @@ class Rounds:
 
     def __init__(self, batches: data.Batches, steps: int):
         self.batches, self.steps, self.batch_size = batches, steps, batches.batch_size
+        self.shuffles = range(0, steps, len(batches))  # see training.BatchSource
 
     def __len__(self) -> int:
         return self.steps

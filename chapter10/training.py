@@ -21,11 +21,14 @@ from torch import Tensor, nn
 
 from chapter10 import parallel
 from chapter10.adam import OneVectorAdam
+from chapter10.checkpoints import Checkpoints, SingleFile, Stored, keeper
 from chapter10.environment import in_notebook
-from chapter10.errors import CheckpointError, InputError, TrainingError
-from chapter10.files import check_writable, load_into, load_state, random_state, save_state, set_random_state
+from chapter10.errors import CheckpointError, InputError, SaveError, TrainingError
+from chapter10.files import load_into, random_state, set_random_state
 from chapter10.nets import follow
+from chapter10.signals import Agree, Terminated, alone, asked_to_end
 
+BY_HAND = "by hand"
 LOOK_SECONDS = 0.3  # between two looks at the losses: each waits for the device, and draws the bar anew
 
 
@@ -40,7 +43,11 @@ class Method(Protocol):
 
 
 class BatchSource(Sized, Iterable[Tensor], Protocol):
-    """Batches of one epoch at each pass, drawn from torch's random numbers; `data.Batches` is one."""
+    """Batches of one epoch at each pass, drawn from torch's random numbers; `data.Batches` is one.
+
+    A pass draws its order before its first batch. A source that draws one again within a pass names the batches before
+    which it does, from 0, in an attribute `shuffles`; else a training can't be resumed exactly in the middle of a pass.
+    """
 
 
 Schedule = Callable[[float], float]  # from the share of training done, 0 to 1, to a value
@@ -53,11 +60,12 @@ class History:
     Attributes:
         rows: one dict an epoch: "epoch" and "step" (done so far), "seconds" (of training, so far), and the mean of
             each part of the loss over that epoch.
-        interrupted: whether it was stopped by hand; the last row may then cover a part of an epoch.
+        interrupted: what stopped it before its end, "by hand" or the signal's name, such as "SIGTERM"; None if nothing did.
+            The last row may then cover a part of an epoch.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
-    interrupted: bool = False
+    interrupted: str | None = None
 
     def __getitem__(self, part: str) -> list[float]:
         """One column, such as history["loss"]."""
@@ -67,6 +75,13 @@ class History:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def check_whole(self) -> None:
+        """Raise KeyboardInterrupt, or `signals.Terminated` after a signal, where training did not come to its end."""
+        if self.interrupted == BY_HAND:
+            raise KeyboardInterrupt
+        if self.interrupted:
+            raise Terminated(self.interrupted)
 
 
 @dataclass(frozen=True)
@@ -87,13 +102,16 @@ def fit(
     seed: int = 0,
     schedules: dict[str, Schedule] | None = None,
     callbacks: Iterable[Callable[[Progress], None]] = (),
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike | Checkpoints | None = None,
     progress: bool = True,
+    agree: Agree = alone,
 ) -> History:
     """Train for a number of epochs.
 
     The same seed, data and machine give the same weights bit for bit; torch's own random state is as before when
-    `fit` returns. Ctrl-C, or the stop button, ends training early: the method is usable and the history complete.
+    `fit` returns. Ctrl-C, or the stop button, ends training early: the method is usable and the history complete. With a
+    checkpoint, so does SIGTERM, by which schedulers announce that they will kill: after the step it came in the state is
+    saved, and the same call goes on from there.
 
     Args:
         method: the model with its optimisers; trained in place.
@@ -102,88 +120,199 @@ def fit(
         seed: of the batches' order and of all noise.
         schedules: for attributes of the method, such as {"lr": warmup_cosine(1e-3)}.
         callbacks: each is called after each epoch with a `Progress`; the random numbers it draws don't change training.
-        checkpoint: a file, written after each epoch; if it is there, training goes on from it and ends exactly as
-            it would have without the interruption.
+        checkpoint: a file, written after each epoch, or `Checkpoints` of a folder, written after so many steps or seconds.
+            If there is one, training goes on from it and ends exactly as it would have without the interruption.
         progress: show a bar with speed and losses.
+        agree: how several processes that train one model agree on where to end, see `signals.asked_to_end`.
     Raises:
         InputError: for a number of epochs below 1, or a schedule of an attribute that the method lacks.
         TrainingError: when a part of the loss is not finite; the method is then as it was at the end of the
             epoch before.
         CheckpointError: when the checkpoint is damaged, of another model or of another plan of training.
-        SaveError: when the checkpoint can't be written.
+        SaveError: when the checkpoint can't be written; of `Checkpoints` only the last must be.
     """
     schedules, callbacks = schedules or {}, tuple(callbacks)  # called once an epoch: a generator would be empty by then
     _check(method, batches, epochs, schedules)
-    if checkpoint is not None:
-        check_writable(checkpoint)
-    history, steps = History(), len(batches)
-    plan = {"seed": seed, "steps_per_epoch": steps, "batch_size": getattr(batches, "batch_size", None)}
+    kept = keeper(checkpoint)
+    if kept is not None:
+        kept.begin()
+    plan = {"seed": seed, "steps_per_epoch": len(batches), "batch_size": getattr(batches, "batch_size", None)}
     if schedules:
         plan["schedules"] = {name: [float(schedules[name](i / 8)) for i in range(8)] for name in sorted(schedules)}
         plan["epochs"] = epochs  # a schedule runs over the whole training, so its length is part of the plan
     devices = [i for i in range(torch.cuda.device_count())]
-    with torch.random.fork_rng(devices):
+    with torch.random.fork_rng(devices), asked_to_end(kept is not None, agree) as asked:
         torch.manual_seed(seed)
-        if checkpoint is not None and os.path.exists(checkpoint):  # Path.exists raises where a folder can't be entered
-            history.rows = _resume(method, checkpoint, plan, epochs)
-        first = len(history)
-        with _bar(epochs * steps, first * steps, progress) as bar:
+        run = _Run(method, batches, epochs, schedules, plan, kept, asked)
+        history, part = run.history, run.resume()
+        with _bar(epochs * run.steps, run.saved, progress) as run.bar:
             try:
-                for epoch in range(first, epochs):
-                    before = deepcopy(method.state_dict())
-                    row, bad = _epoch(method, batches, epoch, epochs, schedules, history, bar)
+                for epoch in range(len(history), epochs):
+                    before, at = deepcopy(method.state_dict()), epoch * run.steps + part.done
+                    bad = run.epoch(epoch, part)
                     if bad:
                         method.load_state_dict(before)
-                        raise TrainingError(bad)
-                    if row:
-                        history.rows.append(row)
-                    if history.interrupted:
+                        raise TrainingError(_not_finite(bad, epoch, run.steps, at, method))
+                    if history.interrupted == BY_HAND or (history.interrupted and part.done < run.steps):
                         break
-                    if checkpoint is not None:
-                        state = {"method": method.state_dict(), "random": random_state(), "rows": history.rows}
-                        save_state(checkpoint, state, {"plan": plan})
-                    if callbacks and bar is not None:
-                        bar.clear()  # what a callback shows stands above the bar, not below a frozen one
+                    step, part = (epoch + 1) * run.steps, _Part()
+                    run.save_if_due(step, last=bool(history.interrupted) or epoch + 1 == epochs)
+                    if callbacks and run.bar is not None:
+                        run.bar.clear()  # what a callback shows stands above the bar, not below a frozen one
                     for callback in callbacks:
                         with torch.random.fork_rng(devices):  # what it draws must not change the training
-                            callback(Progress(epoch + 1, epochs, (epoch + 1) * steps, history, method))
+                            callback(Progress(epoch + 1, epochs, step, history, method))
+                    history.interrupted = history.interrupted or asked(step)
+                    if history.interrupted:  # perhaps in a callback, which may take long
+                        run.save(step, last=True)
+                        break
             except KeyboardInterrupt:  # between epochs: while saving, or in a callback
-                history.interrupted = True
-        _report(history, epochs, progress)
+                history.interrupted = BY_HAND
+        _report(history, epochs, progress, kept, run.saved)
+    if run.failed:
+        raise run.failed
     return history
 
 
-def _epoch(method, batches, epoch, epochs, schedules, history, bar) -> tuple[dict | None, str | None]:
-    """One pass. Returns the row of the history, and what went wrong in words (or None)."""
-    steps, start = len(batches), time.perf_counter()
-    before = history.rows[-1]["seconds"] if history.rows else 0.0
-    means, done, seen, looked = _Means(), 0, 0, start
-    try:
-        for x in batches:
-            for name, schedule in schedules.items():
-                setattr(method, name, schedule((epoch * steps + done) / (epochs * steps)))
-            means.add(method.step(x))
-            done += 1
-            if time.perf_counter() - looked > LOOK_SECONDS or done == steps:
-                broken = means.first_not_finite()
-                if broken:
-                    return None, _not_finite(epoch * steps, broken, method, epoch)
-                if bar is not None:
-                    bar.set_postfix(means.last(), refresh=False)
-                    bar.update(done - seen)
-                seen, looked = done, time.perf_counter()
-    except KeyboardInterrupt:
-        history.interrupted = True
+class _Part:
+    """What is done of the epoch under way, and what it takes to go on in the middle of it.
+
+    Attributes:
+        done: steps; seconds: they took; means: of the parts of the loss.
+        orders: the random states from which the batches' order was drawn, one for each of the source's `shuffles`.
+    """
+
+    def __init__(self):
+        self.done, self.seconds, self.means = 0, 0.0, _Means()
+        self.orders: list[dict[str, Tensor]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"done": self.done, "seconds": self.seconds, "means": self.means.state_dict(), "orders": self.orders}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.done, self.seconds, self.orders = state["done"], state["seconds"], state["orders"]
+        self.means.load_state_dict(state["means"])
+
+
+class _Run:
+    """One call of `fit`: what it trains, how far it is, and what it has saved.
+
+    Attributes:
+        saved: the step after which the last checkpoint was written, or read; 0 if there is none.
+        failed: why the last one could not be written.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        batches: BatchSource,
+        epochs: int,
+        schedules: dict[str, Schedule],
+        plan: dict[str, Any],
+        kept: SingleFile | Checkpoints | None,
+        asked: Callable[[int], str | None],
+    ):
+        self.method, self.batches, self.epochs, self.schedules = method, batches, epochs, schedules
+        self.plan, self.kept, self.asked = plan, kept, asked
+        self.history, self.steps, self.bar = History(), len(batches), None
+        self.saved, self.failed = 0, None
+        self.shuffles = getattr(batches, "shuffles", (0,))
+
+    def resume(self) -> _Part:
+        """Go back to the latest checkpoint, if there is one: the history, the method, torch's random state."""
+        part, stored = _Part(), self.kept and self.kept.latest()
+        if stored:
+            self.history.rows = _resume(self.method, stored, self.plan, self.epochs, part)
+            self.saved = len(self.history) * self.steps + part.done
+        return part
+
+    def save(self, step: int, part: _Part | None = None, last: bool = False) -> None:
+        """Write a checkpoint, unless there is one of that step: after an epoch, or in the middle of one.
+
+        Of several processes that train one model, one must write.
+        """
+        if self.kept is None or step == self.saved:
+            return
+        state = {"method": self.method.state_dict(), "random": random_state(), "rows": self.history.rows}
+        if part is not None:
+            state["part"] = part.state_dict()
+        try:
+            if self.kept.save(step, state, {"plan": self.plan}, last):
+                self.saved, self.failed = step, None
+        except SaveError as error:
+            if not last:
+                raise
+            self.failed = error  # raised when all else is done
+
+    def save_if_due(self, step: int, last: bool) -> None:
+        """The same at the end of an epoch, if it is time, or the last."""
+        if last or (self.kept is not None and self.kept.due(step, True)):
+            self.save(step, last=last)
+
+    def epoch(self, epoch: int, part: _Part) -> tuple[int, str] | None:
+        """One pass, or the rest of one. Returns what went wrong: after which step of the epoch, and in words."""
+        history, method, steps, base = self.history, self.method, self.steps, epoch * self.steps
+        before = history.rows[-1]["seconds"] if history.rows else 0.0
+        means, seen, looked = part.means, part.done, time.perf_counter()
+        start = looked - part.seconds
+        try:
+            batches = self._rest(part)
+            while not history.interrupted and (x := self._next(batches, part)) is not None:
+                for name, schedule in self.schedules.items():
+                    setattr(method, name, schedule((base + part.done) / (self.epochs * steps)))
+                means.add(method.step(x))
+                part.done += 1
+                now, whole = time.perf_counter(), part.done == steps
+                if now - looked > LOOK_SECONDS or whole:
+                    broken = means.first_not_finite()
+                    if broken:
+                        return broken
+                    if self.bar is not None:
+                        self.bar.set_postfix(means.last(), refresh=False)
+                        self.bar.update(part.done - seen)
+                    seen, looked = part.done, time.perf_counter()
+                history.interrupted = self.asked(base + part.done)
+                if not whole and self.kept is not None and (history.interrupted or self.kept.due(base + part.done, False)):
+                    broken = _broken(means, part.done, method)
+                    if broken:  # a checkpoint of it would be no good to anybody
+                        return broken
+                    part.seconds = now - start
+                    self.save(base + part.done, part, last=bool(history.interrupted))
+                    start += time.perf_counter() - now  # the seconds are those of training alone
+        except KeyboardInterrupt:
+            history.interrupted = BY_HAND
+        broken = _broken(means, part.done, method)
+        if broken or part.done == 0:
+            return broken
+        row = {"epoch": epoch + 1, "step": base + part.done, "seconds": before + time.perf_counter() - start}
+        history.rows.append(row | means.values())
+        return None
+
+    def _rest(self, part: _Part):
+        """The batches of a pass, less those that are done: these are drawn as they were, and left out."""
+        batches = iter(self.batches)
+        now = random_state() if part.done else None
+        for i in range(part.done):
+            if i in self.shuffles:
+                set_random_state(part.orders[self.shuffles.index(i)])
+            next(batches, None)
+        if now:
+            set_random_state(now)
+        return batches
+
+    def _next(self, batches, part: _Part) -> Tensor | None:
+        if part.done in self.shuffles and self.kept is not None:
+            part.orders.append(random_state())
+        return next(batches, None)
+
+
+def _broken(means: "_Means", done: int, method: Method) -> tuple[int, str] | None:
+    """After which step of the epoch something was not finite, and what: a part of the loss, or what the update left."""
     broken = means.first_not_finite()
     if broken is None and done:  # the last update may have broken what no loss has shown yet
         name = _first_broken(method.state_dict())
         broken = (done, f"the update left '{name}' no longer finite") if name else None
-    if broken:
-        return None, _not_finite(epoch * steps, broken, method, epoch)
-    if done == 0:
-        return None, None
-    row = {"epoch": epoch + 1, "step": epoch * steps + done, "seconds": before + time.perf_counter() - start}
-    return row | means.values(), None
+    return broken
 
 
 class _Means:
@@ -192,8 +321,15 @@ class _Means:
     def __init__(self):
         self.names: list[str] = []
         self.new: list[Tensor] = []  # since the last look
-        self.total: Tensor | None = None
+        self.total: Tensor | None = None  # on the CPU, in double precision
         self.count = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Of a time when nothing is new."""
+        return {"names": self.names, "total": self.total, "count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.names, self.total, self.count = state["names"], state["total"], state["count"]
 
     def add(self, parts: dict[str, Tensor]) -> None:
         self.names = list(parts)
@@ -203,7 +339,7 @@ class _Means:
         """Step in the epoch (from 1), and what became of which part; sums up what is new."""
         if not self.new:
             return None
-        new = torch.stack(self.new)  # (steps, parts)
+        new = torch.stack(self.new).cpu()  # (steps, parts)
         finite = new.isfinite()
         if not finite.all():
             step, part = (~finite).nonzero()[0].tolist()
@@ -229,13 +365,14 @@ def _first_broken(state: Any, name: str = "") -> str | None:
     return name if isinstance(state, Tensor) and not state.isfinite().all() else None
 
 
-def _not_finite(before: int, broken: tuple[int, str], method: Method, epoch: int) -> str:
+def _not_finite(broken: tuple[int, str], epoch: int, steps: int, kept: int, method: Method) -> str:
+    """What broke after which step of the epoch, in a sentence; `kept` is the step that the method was put back to."""
     rate = f" (it is {method.lr:g})" if hasattr(method, "lr") else ""
-    kept = f"the end of epoch {epoch}" if epoch else "the start"
+    at = f"step {kept:,}" if kept % steps else f"the end of epoch {epoch}" if epoch else "the start"
     advice = getattr(method, "advice", None)
     ways = [f"a lower learning rate{rate}", "look for input outside its range", *([advice] if advice else [])]
     tries = f"{', '.join(ways[:-1])}{',' * (len(ways) > 2)} or {ways[-1]}"
-    return f"Step {before + broken[0]}: {broken[1]}. Try {tries}; the method was put back to {kept}."
+    return f"Step {epoch * steps + broken[0]}: {broken[1]}. Try {tries}; the method was put back to {at}."
 
 
 def _check(method: Method, batches: BatchSource, epochs: int, schedules: dict[str, Schedule]) -> None:
@@ -248,9 +385,9 @@ def _check(method: Method, batches: BatchSource, epochs: int, schedules: dict[st
             raise InputError(f"A schedule is given for '{name}', which {type(method).__name__} does not have.")
 
 
-def _resume(method: Method, path: str | os.PathLike, plan: dict, epochs: int) -> list[dict[str, float]]:
-    state, metadata = load_state(path)
-    found = metadata.get("plan")
+def _resume(method: Method, stored: Stored, plan: dict, epochs: int, part: _Part) -> list[dict[str, float]]:
+    """Put the method, torch's random state and what is done of an epoch as they were stored; the rows of the history."""
+    path, state, found = stored.path, stored.state, stored.metadata.get("plan")
     if not isinstance(state, dict) or not {"method", "random", "rows"} <= state.keys():
         raise CheckpointError(f"{path} holds weights, not a checkpoint of a training. Give another path to begin anew.")
     if found != plan:
@@ -259,17 +396,22 @@ def _resume(method: Method, path: str | os.PathLike, plan: dict, epochs: int) ->
             f"{path} was written by another plan of training ({differs or 'a schedule more'}), so going on from it would "
             f"not end where either plan does. Give the same settings, or another path to begin anew."
         )
-    if len(state["rows"]) > epochs:
+    rows, begun = state["rows"], state.get("part")  # of files of before there is no part: they were written between epochs
+    if len(rows) + bool(begun) > epochs:
+        behind = f"more than {len(rows)}" if begun else len(rows)
         raise CheckpointError(
-            f"{path} has {len(state['rows'])} epochs of training behind it, more than the {epochs} asked for. Ask for "
+            f"{path} has {behind} epochs of training behind it, more than the {epochs} asked for. Ask for "
             f"more, or give another path to begin anew."
         )
     try:
-        set_random_state(state["random"])
+        if begun:
+            part.load_state_dict(begun)
+        for state_of in (*part.orders, state["random"]):  # all are tried, the last stays
+            set_random_state(state_of)
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is damaged: it holds no random state of torch ({error}). Delete it to begin anew.") from None
     load_into(method, state["method"], path)
-    return state["rows"]
+    return rows
 
 
 def _bar(total: int, initial: int, show: bool):
@@ -281,10 +423,13 @@ def _bar(total: int, initial: int, show: bool):
     return tqdm(total=total, initial=initial, file=sys.stdout, unit="step", leave=False, mininterval=0, ncols=100)
 
 
-def _report(history: History, epochs: int, show: bool) -> None:
-    if history.interrupted:
-        done = history.rows[-1]["step"] if history.rows else 0
-        print(f"Stopped by hand after {done:,} steps: the model is as trained so far, and the history is complete.")
+def _report(history: History, epochs: int, show: bool, kept: SingleFile | Checkpoints | None, saved: int) -> None:
+    done = history.rows[-1]["step"] if history.rows else 0
+    resumed = f" {kept} holds the first {saved:,} of them: the same call or command goes on from there." if kept and saved else ""
+    if history.interrupted == BY_HAND:
+        print(f"Stopped by hand after {done:,} steps: the model is as trained so far, and the history is complete.{resumed}")
+    elif history.interrupted:
+        print(f"Stopped by {history.interrupted} after {done:,} steps.{resumed}", flush=True)
     elif show and history.rows:
         row = history.rows[-1]
         parts = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step", "seconds"))
