@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from chapter10.errors import InputError
+from chapter10.language import choose, noted, say, say_of
 
 SCALES = {
-    "smoke": "seconds, to try the page; claims about training are shown, not judged",
-    "quick": "a minute a notebook on two cores",
-    "full": "as in the papers, longer",
+    "smoke": noted("seconds, to try the page; claims about training are shown, not judged"),
+    "quick": noted("a minute a notebook on two cores"),
+    "full": noted("as in the papers, longer"),
 }
 
 
@@ -37,7 +38,11 @@ class Environment:
 
 
 def setup(
-    seed: int = 0, scale: str | None = None, threads: int | None = None, device: str | None = None
+    seed: int = 0,
+    scale: str | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+    language: str | None = None,
 ) -> Environment:
     """Seed torch, choose device, threads and scale, and say so in two lines.
 
@@ -47,9 +52,11 @@ def setup(
         threads: processor threads; else as many as this process may use.
         device: such as "cpu" or "cuda"; else the variable CHAPTER10_DEVICE; else "cpu", which is quicker than a
             GPU's launches for networks of the notebooks' size.
+        language: "en" or "zh", in which the package and the notebook's cells speak; else the variable CHAPTER10_LANGUAGE.
     Raises:
-        InputError: for a scale, a number of threads, a seed or a device that doesn't exist.
+        InputError: for a scale, a number of threads, a seed, a device or a language that doesn't exist.
     """
+    choose(language)
     scale = scale or os.environ.get("CHAPTER10_SCALE") or "quick"
     if scale not in SCALES:
         raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(SCALES)} (CHAPTER10_SCALE sets it too).")
@@ -58,7 +65,7 @@ def setup(
     threads = usable_cores() if threads is None else threads
     if not isinstance(threads, int) or threads < 1:
         raise InputError(f"{threads!r} threads can't be used; give a whole number from 1 up.")
-    chosen = _device(device or os.environ.get("CHAPTER10_DEVICE") or "cpu")
+    chosen = check_device(device or os.environ.get("CHAPTER10_DEVICE") or "cpu")
     torch.set_num_threads(threads)
     for kind in (np.float16, np.float32, np.float64):
         np.finfo(kind)  # numpy 1 looks at the smallest numbers once, and warns if they are flushed by then
@@ -67,11 +74,10 @@ def setup(
     torch.manual_seed(seed)
     _explain_missing_names()
     environment = Environment(seed, scale, chosen, threads, _where())
-    print(
-        f"chapter10 on {environment.where}: Python {sys.version.split()[0]}, torch {torch.__version__.split('+')[0]}, "
-        f"{chosen}, {threads} thread{'s' if threads > 1 else ''}."
-    )
-    print(f"Scale '{scale}' ({SCALES[scale]}); seed {seed}.")
+    versions = f"Python {sys.version.split()[0]}, torch {torch.__version__.split('+')[0]}, {chosen}"
+    cores = say_of(threads, "{count} thread", "{count} threads")
+    print(say("chapter10 on {where}: {versions}, {cores}.", where=environment.where, versions=versions, cores=cores))
+    print(say("Scale '{scale}' ({words}); seed {seed}.", scale=scale, words=say(SCALES[scale]), seed=seed))
     return environment
 
 
@@ -120,13 +126,33 @@ def _explain_missing_names() -> None:
     get_ipython().set_custom_exc((NameError,), explain)
 
 
-def _device(name: str) -> torch.device:
+def check_device(name: str) -> torch.device:
+    """The device of that name. Raises InputError, with what was found in its place, where it can't be used."""
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"The device {name!r} can't be used here ({str(error).splitlines()[0]}). Try 'cpu'.") from None
+        reason = _why_no_cuda() if name.split(":")[0] == "cuda" else None
+        raise InputError(
+            f"The device {name!r} can't be used here ({reason or str(error).splitlines()[0]}). "
+            f"Found: {', '.join(_devices())}. Try 'cpu', or one of these."
+        ) from None
     return device
+
+
+def _why_no_cuda() -> str | None:
+    """What is missing to compute on an NVIDIA GPU; None where nothing is."""
+    if torch.version.cuda is None:
+        return "this PyTorch was built without CUDA: pytorch.org says how to install one that has it"
+    if not torch.cuda.is_available():
+        return f"PyTorch, built for CUDA {torch.version.cuda}, finds no NVIDIA GPU with a driver: `nvidia-smi` says what there is"
+    return None
+
+
+def _devices() -> list[str]:
+    """What there is to compute on."""
+    found = ["'cpu'"] + [f"'cuda:{i}' ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return found + ["'mps' (Apple's GPU)"] * torch.backends.mps.is_available()
 
 
 def _where() -> str:

@@ -4,9 +4,24 @@ In a notebook such an error renders as that sentence alone, without the frames i
 catches it, and `python -m chapter10`, get an ordinary exception.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from chapter10.language import say
+
 
 class Chapter10Error(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base of all errors that this package raises on purpose.
+
+    Args:
+        message: an English sentence, with named places for values: "beta is {beta}; give a number from 0 up."; it is said
+            in the reader's language (`language.say`).
+        values: what stands in the places.
+    """
+
+    def __init__(self, message: str = "", /, **values: Any):
+        super().__init__(say(message, **values))
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of formatting the stack.
@@ -39,3 +54,9 @@ class ParallelError(Chapter10Error):
 
 class ClaimFailed(Chapter10Error, AssertionError):
     """A measurement contradicts the statement that a notebook makes."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question that names those most like `name`, with a space before it; empty where none is."""
+    near = [repr(other) for other in get_close_matches(name, list(names), n=3)]
+    return f" Did you mean {' or '.join(near)}?" if near else ""

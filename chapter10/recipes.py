@@ -3,9 +3,10 @@
 `python -m chapter10 train NAME` makes the weights anew; `load(NAME)` gives the model with the stored ones.
 """
 
+import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from chapter10 import data, domains, metrics, shapes
 from chapter10.code_prior import CodePrior, CodePriorTraining, bits_per_image, sample_images
 from chapter10.cyclegan import CycleGAN, CycleGANTraining, PatchDiscriminator, TranslationGenerator
 from chapter10.dcgan import DCGANDiscriminator, DCGANGenerator
-from chapter10.errors import CheckpointError, InputError
+from chapter10.errors import CheckpointError, InputError, did_you_mean
 from chapter10.files import check_writable, load_into, load_state, save_state
 from chapter10.gan import Discriminator, GANTraining, Generator
 from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator, count_parameters, in_chunks
-from chapter10.training import History, fit, warmup_cosine
+from chapter10.training import History, Progress, fit, warmup_cosine
 from chapter10.vae import (
     VAE,
     Autoencoder,
@@ -83,6 +84,7 @@ class Recipe:
         epochs: by scale; batch_size: B; lr: the highest rate of its warm-up and cosine; warmup: its share of training.
         form: of the images, as `data.Batches` takes it; or the pair of domains, as `domains.split` takes it.
         stored: whether its weights come with the package.
+        constants: attributes of the method, such as {"beta": 4.0}, held at these values all through training.
     """
 
     name: str
@@ -95,10 +97,51 @@ class Recipe:
     form: str = "binary"
     warmup: float = 0.2
     stored: bool = True
+    constants: dict[str, float] = field(default_factory=dict)
 
     @property
     def data(self) -> str:
         return self.name.rsplit("-", 1)[1]
+
+
+# By method: what it reads anew at each step, and a run may set. All are weights or amounts from 0 up.
+CONSTANTS: dict[type, tuple[str, ...]] = {
+    VAETraining: ("beta", "free_bits"),
+    VQVAETraining: ("commitment",),
+    VAEGANTraining: ("gamma", "beta"),
+    GANTraining: ("instance_noise", "r1"),
+    CycleGANTraining: ("cycle", "identity"),
+}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a run has otherwise than its recipe; None or empty: as the recipe has it.
+
+    Attributes:
+        epochs: in place of the scale's; batch_size: B; lr: the highest rate.
+        constants: as in `Recipe`; which there are, `changeable` says.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    constants: dict[str, float] = field(default_factory=dict)
+
+    def options(self) -> list[str]:
+        """As the command line of `train` takes them: ["--lr", "0.001", "--set", "beta=4"]."""
+        said: list[str] = []
+        for name in ("epochs", "batch_size", "lr"):
+            if getattr(self, name) is not None:
+                said += [f"--{name.replace('_', '-')}", number(getattr(self, name))]
+        for name, value in self.constants.items():
+            said += ["--set", f"{name}={number(value)}"]
+        return said
+
+
+def number(value: float) -> str:
+    """The shortest text that gives this very number back: 4 for 4.0."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def _against_the_chapters(generator: nn.Module) -> GANTraining:
@@ -218,10 +261,49 @@ RECIPES = _recipes()
 
 
 def get(name: str) -> Recipe:
-    """The recipe of that name. Raises InputError."""
+    """The recipe of that name. Raises InputError, which names the nearest."""
     if name not in RECIPES:
-        raise InputError(f"There is no recipe {name!r}. There are: {', '.join(RECIPES)}.")
+        raise InputError(f"There is no recipe {name!r}.{did_you_mean(name, RECIPES)} There are: {', '.join(RECIPES)}.")
     return RECIPES[name]
+
+
+def changeable(recipe: Recipe) -> tuple[str, ...]:
+    """The names that `Changes.constants` may have for this recipe."""
+    with torch.random.fork_rng():  # the networks are drawn only to be looked at
+        method = recipe.method(recipe.build())
+    return next((names for kind, names in CONSTANTS.items() if type(method) is kind), ())
+
+
+def changed(recipe: Recipe, scale: str, changes: Changes) -> Recipe:
+    """The recipe as a run has it. Raises InputError for a scale, a constant or a number that there can't be."""
+    if scale not in recipe.epochs:
+        raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(recipe.epochs)}.")
+    for name in ("epochs", "batch_size"):
+        value = getattr(changes, name)
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise InputError(f"{name} is {value!r}; give a whole number from 1 up.")
+    if changes.lr is not None and not 0 < changes.lr < math.inf:
+        raise InputError(f"lr is {changes.lr}; give a rate above 0, such as {recipe.lr:g}, which the recipe has.")
+    known = changeable(recipe) if changes.constants else ()
+    for name, value in changes.constants.items():
+        if name not in known:
+            there = f"There are: {', '.join(known)}" if known else "It has none but epochs, batch size and rate"
+            raise InputError(f"{recipe.name} has no setting {name!r}.{did_you_mean(name, known)} {there}.")
+        if not 0 <= value < math.inf:  # written so that NaN fails too
+            raise InputError(f"{name} is {value}; give a finite number from 0 up.")
+    return replace(
+        recipe,
+        epochs=recipe.epochs | {scale: changes.epochs or recipe.epochs[scale]},
+        batch_size=changes.batch_size or recipe.batch_size,
+        lr=changes.lr or recipe.lr,
+        constants=recipe.constants | changes.constants,
+    )
+
+
+def command(name: str, scale: str, seed: int, device: str | torch.device, changes: Changes | None = None) -> str:
+    """The line that trains a recipe so."""
+    words = ["python -m chapter10 train", name, f"--scale {scale} --seed {seed} --device {device}"]
+    return " ".join(words + (changes or Changes()).options())
 
 
 def weights_path(name: str) -> Path:
@@ -250,29 +332,30 @@ def train(
     device: str | torch.device = "cpu",
     out: str | Path | None = None,
     checkpoint: str | Path | None = None,
+    changes: Changes | None = None,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train a recipe, measure the model, and store it.
 
     Args:
         scale: "smoke", "quick" or "full"; out: the file to write, the package's own if None.
         checkpoint: a file to go on from, as in `training.fit`.
+        changes: what is wanted otherwise than the recipe has it.
     Returns:
         the model, and what is stored beside its weights: recipe, data, seed, scores.
     Raises:
         KeyboardInterrupt: when it is stopped by hand; nothing is stored then but the checkpoint.
     """
-    recipe = get(name)
-    if scale not in recipe.epochs:
-        raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(recipe.epochs)}.")
+    recipe = changed(get(name), scale, changes or Changes())
     check_writable(out or weights_path(name))
     images = images_for(recipe)
     started = time.perf_counter()
     model, history = make(recipe, images, scale, seed, device, checkpoint)
     if history.interrupted:  # half-trained weights must not take the place of stored ones
         raise KeyboardInterrupt
-    _round(model)
-    about = describe(recipe, model, images, history, scale, seed, device) | {"seconds": round(time.perf_counter() - started, 1)}
-    save_state(out or weights_path(name), {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}, about)
+    round_weights(model)
+    line = command(name, scale, seed, device, changes)
+    about = describe(recipe, model, images, history, seed, line) | {"seconds": round(time.perf_counter() - started, 1)}
+    save_weights(out or weights_path(name), model, about)
     return model, about
 
 
@@ -284,25 +367,50 @@ def make(
     device: str | torch.device = "cpu",
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    callbacks: Iterable[Callable[[Progress], None]] = (),
 ) -> tuple[nn.Module, History]:
-    """Train a recipe and store nothing: the model, in eval mode on the CPU, and how its training went."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        method = recipe.method(recipe.build().to(device))
+    """Train a recipe and store nothing: the model, in eval mode on the CPU, and how its training went.
+
+    Args:
+        checkpoint, progress, callbacks: as in `training.fit`.
+    """
+    method = begin(recipe, seed, device)
     history = fit(
         method,
         batches_for(recipe, images, device),
         recipe.epochs[scale],
         seed=seed,
-        schedules={"lr": warmup_cosine(recipe.lr, recipe.warmup)},
+        schedules={"lr": warmup_cosine(recipe.lr, recipe.warmup)}
+        | {name: _constant(value) for name, value in recipe.constants.items()},
+        callbacks=callbacks,
         checkpoint=checkpoint,
         progress=progress,
     )
-    model = method.averaged if hasattr(method, "averaged") else method.model
-    return model.eval().cpu(), history
+    return result_of(method).eval().cpu(), history
 
 
-def _round(model: nn.Module) -> None:
+def begin(recipe: Recipe, seed: int, device: str | torch.device = "cpu") -> Any:
+    """The method at its start: networks drawn with `seed`, which torch's own random numbers don't feel."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return recipe.method(recipe.build().to(device))
+
+
+def result_of(method: Any) -> nn.Module:
+    """The network that training is for: the moving average of the weights, where the method keeps one."""
+    return method.averaged if hasattr(method, "averaged") else method.model
+
+
+def _constant(value: float) -> Callable[[float], float]:
+    return lambda done: value
+
+
+def save_weights(path: str | Path, model: nn.Module, about: dict[str, Any]) -> None:
+    """Store weights in half precision, with what `describe` says of them. Raises SaveError."""
+    save_state(path, {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}, about)
+
+
+def round_weights(model: nn.Module) -> None:
     """Weights as they will be stored, in half precision: the scores are those of what is loaded later."""
     for tensor in model.state_dict().values():
         if tensor.is_floating_point():
@@ -310,12 +418,12 @@ def _round(model: nn.Module) -> None:
 
 
 def describe(
-    recipe: Recipe, model: nn.Module, images: data.Images, history: History, scale: str, seed: int, device: str
+    recipe: Recipe, model: nn.Module, images: data.Images, history: History, seed: int, line: str
 ) -> dict[str, Any]:
-    """What stands beside stored weights; the scores are on the test images."""
+    """What stands beside stored weights; the scores are on the test images, `line` is the command that made them."""
     return {
         "recipe": recipe.name,
-        "command": f"python -m chapter10 train {recipe.name} --scale {scale} --seed {seed} --device {device}",
+        "command": line,
         "data": images.name,
         "seed": seed,
         "epochs": len(history),

@@ -1,6 +1,7 @@
 """chapter10.recipes and the stored results: every file loads, and says what it is and how it was made."""
 
 import json
+import math
 import os
 import shlex
 from dataclasses import replace
@@ -231,7 +232,7 @@ def test_a_training_stopped_by_hand_stores_nothing(tmp_path, monkeypatch):
 
 
 def test_what_can_t_be_trained_is_told(tmp_path):
-    with pytest.raises(InputError, match="There is no recipe 'vae3-digits'. There are: .*vae2-digits"):
+    with pytest.raises(InputError, match="There is no recipe 'vae3-digits'. Did you mean 'vae2-digits' .*There are: .*beta"):
         recipes.train("vae3-digits", out=tmp_path / "w")
     with pytest.raises(InputError, match="scale 'huge' is not known. Choose one of: smoke, quick, full"):
         recipes.train("vae2-digits", "huge", out=tmp_path / "w")
@@ -240,6 +241,63 @@ def test_what_can_t_be_trained_is_told(tmp_path):
     for ask in (recipes.load, recipes.about, recipes.get):
         with pytest.raises(InputError, match="There is no recipe 'nothing'"):
             ask("nothing")
+
+
+def watched(recipe, seen: list):
+    """The recipe, which puts its method into the list."""
+    return replace(recipe, method=lambda model: seen.append(recipe.method(model)) or seen[0])
+
+
+def test_a_recipe_is_changed_only_where_asked(digits):
+    recipe = recipes.get("beta4-digits")
+    assert recipes.changed(recipe, "smoke", recipes.Changes()) == recipe
+    changes = recipes.Changes(epochs=2, batch_size=200, lr=1e-4, constants={"beta": 0.5})
+    other = recipes.changed(recipe, "smoke", changes)
+    assert (other.epochs["smoke"], other.epochs["quick"]) == (2, recipe.epochs["quick"])
+    seen = []
+    _, history = recipes.make(watched(other, seen), digits, "smoke", progress=False)
+    assert seen[0].beta == 0.5 and history["step"] == [8, 16]  # 1,437 images in batches of 200
+    # What is said is what is had: minus the objective is the reconstruction less β times the KL.
+    for row in history.rows:
+        assert row["loss"] == pytest.approx(0.5 * row["kl"] - row["reconstruction"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in DIGITS if not name.startswith("beta")])
+def test_each_setting_that_a_recipe_has_reaches_its_method(name, digits):
+    recipe = recipes.get(name)
+    for constant in recipes.changeable(recipe):
+        changed = recipes.changed(recipe, "smoke", recipes.Changes(batch_size=8, constants={constant: 0.25}))
+        few, seen = replace(digits, train=digits.train[:32], train_labels=digits.train_labels[:32]), []
+        recipes.make(watched(changed, seen), few, "smoke", progress=False)
+        assert getattr(seen[0], constant) == 0.25
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"epochs": 0}, "epochs is 0; give a whole number from 1 up"),
+        ({"batch_size": -3}, "batch_size is -3"),
+        ({"lr": 0.0}, "lr is 0.0; give a rate above 0, such as 0.003"),
+        ({"lr": math.nan}, "lr is nan"),
+        ({"constants": {"beta": -1.0}}, "beta is -1.0; give a finite number from 0 up"),
+        ({"constants": {"beta": math.inf}}, "beta is inf"),
+        ({"constants": {"betta": 1.0}}, "vae20-digits has no setting 'betta'. Did you mean 'beta'. There are: beta, free_bits"),
+    ],
+)
+def test_changes_that_there_can_t_be(changes, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        recipes.train("vae20-digits", "smoke", out=tmp_path / "w", changes=recipes.Changes(**changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_without_settings_of_its_own_says_so():
+    with pytest.raises(InputError, match="It has none but epochs, batch size and rate"):
+        recipes.changed(recipes.get("ae2-digits"), "smoke", recipes.Changes(constants={"beta": 1.0}))
+
+
+@pytest.mark.parametrize("value, text", [(4.0, "4"), (1e-3, "0.001"), (0.1 + 0.2, "0.30000000000000004"), (128, "128")])
+def test_numbers_are_said_so_that_they_come_back(value, text):
+    assert recipes.number(value) == text and float(text) == value
 
 
 def test_labelled_batches_keep_each_image_with_its_label():
@@ -342,7 +400,7 @@ def test_results_that_can_t_be_read_are_told(tmp_path, monkeypatch):
 )
 def test_measurements_that_there_are_not(name, seeds, workers):
     with pytest.raises(
-        InputError, match=f"no measurement {name!r}. There are: latent-space-mnist, latent-space-digits"
+        InputError, match=f"no measurement {name!r}.* There are: latent-space-mnist, latent-space-digits"
     ):
         experiments.measure(name, seeds, workers)
 
