@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -161,6 +162,20 @@ def everyone(value: T) -> list[T]:
     return values
 
 
+def agree(reason: str | None, step: int) -> str | None:
+    """The reason to end that any process has, the first one's before the others': what `signals.asked_to_end` needs."""
+    return next((found for found in everyone(reason) if found), None)
+
+
+def earliest(broken: tuple[int, str] | None) -> tuple[int, str] | None:
+    """What broke first in any process: after which step, and what, in words that say where."""
+    found = [(*one, rank) for rank, one in enumerate(everyone(broken)) if one]
+    if not found or world() == 1:
+        return broken
+    step, words, where = min(found, key=lambda one: (one[0], one[2]))
+    return step, f"{words} in process {where} of {world()}"
+
+
 def from_first(function: Callable[[], T]) -> T:
     """What the function gives, or raises, on the first process, on all: the others don't call it."""
     if world() == 1:
@@ -175,7 +190,7 @@ def from_first(function: Callable[[], T]) -> T:
     dist.broadcast_object_list(found)
     result, error = found[0]
     if error is not None:
-        raise said_by_first(error)
+        raise error
     return result
 
 
@@ -186,18 +201,10 @@ def check_same(what: dict[str, Any]) -> None:
         values = [of.get(name) for of in found]
         other = next((i for i, value in enumerate(values) if value != values[0]), None)
         if other is not None:
-            raise said_by_first(
-                ParallelError(
-                    f"The processes of this run differ in {name}: {values[0]} in process 0, {values[other]} in process {other}. "
-                    f"Give all of them the same, and start again."
-                )
+            raise ParallelError(
+                f"The processes of this run differ in {name}: {values[0]} in process 0, {values[other]} in process {other}. "
+                f"Give all of them the same, and start again."
             )
-
-
-def said_by_first(error: Chapter10Error) -> Chapter10Error:
-    """The error, which all processes raise: only the first of them is to tell it."""
-    error.everywhere = True
-    return error
 
 
 def take_over(state: Any) -> None:
@@ -217,6 +224,37 @@ def take_over(state: Any) -> None:
             take_over(value)
 
 
+def random_state_here(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The first process's random state, as `files.random_state` gives it, for this one: of the GPU that is its own."""
+    if world() == 1 or "cuda0" not in state:
+        return state
+    return state | {f"cuda{torch.cuda.current_device()}": state["cuda0"]}
+
+
+class Pace:
+    """After which steps `fit` looks up from its work: some `seconds` apart, and all processes after the same.
+
+    Between two looks no process waits for a number, and none hears of the others but by their gradients.
+    """
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self._looked, self._at, self._next = time.perf_counter(), 0, 1
+
+    def due(self, step: int) -> bool:
+        """Whether to look after that step; the first process's clock decides."""
+        if world() == 1:
+            return time.perf_counter() - self._looked > self.seconds
+        return step >= self._next
+
+    def looked(self, step: int, at_most: int | None = None) -> None:
+        """Note a look; all processes hear when the next one is, at most so many steps on."""
+        now = time.perf_counter()
+        each = (now - self._looked) / max(1, step - self._at)
+        wait = max(1, min(int(self.seconds / each), at_most or sys.maxsize))
+        self._looked, self._at, self._next = now, step, step + everyone(wait)[0]
+
+
 # Joining and leaving
 
 
@@ -225,8 +263,14 @@ def size() -> int:
     return int(os.environ.get("WORLD_SIZE") or 1)
 
 
-def device_of(name: str) -> str:
-    """The device of this process, of those that the name stands for: "cuda" is one GPU for each process of a machine."""
+def own_device(name: str | torch.device) -> str:
+    """This process's of the devices that the name stands for: "cuda" is one GPU for each process of a machine.
+
+    Raises:
+        InputError: if there are several processes and it can't be shared, or there are fewer GPUs than processes.
+    """
+    if size() == 1:
+        return str(name)
     kind, _, number = str(name).partition(":")
     here = int(os.environ.get("LOCAL_RANK") or 0)
     if kind not in ("cpu", "cuda") or number:
@@ -237,8 +281,8 @@ def device_of(name: str) -> str:
         return "cpu"
     if here >= torch.cuda.device_count():
         raise InputError(
-            f"Process {here} of this machine finds {torch.cuda.device_count()} GPUs: start as many processes as there are "
-            f"(torchrun --nproc-per-node), or give --device cpu."
+            f"This machine has {torch.cuda.device_count()} GPUs that PyTorch can use, and more processes were started: give "
+            f"torchrun --nproc-per-node as many as there are, or --device cpu."
         )
     return f"cuda:{here}"
 
@@ -247,9 +291,9 @@ def device_of(name: str) -> str:
 def joined(device: str = "cpu", timeout: float = TIMEOUT) -> Iterator[str]:
     """Train together with the processes that torchrun started, for as long as it lasts; without torchrun nothing is done.
 
-    Only the first process prints on standard output. An error ends each process with one line on standard error and a
-    status other than 0: what went wrong, said by the process it happened to, or by the first if it happened to all. A
-    signal to end (SIGTERM, Ctrl-C) is `training.fit`'s to act on, which has all end after the same step.
+    Only the first process prints on standard output. An error ends each process with a status other than 0, and is told
+    once, on standard error, by the process that meets it first. A signal to end (SIGTERM, Ctrl-C) is `training.fit`'s to
+    act on: all end after the same step.
 
     Args:
         device: "cpu", by gloo; or "cuda", a GPU for each process, by NCCL.
@@ -257,37 +301,50 @@ def joined(device: str = "cpu", timeout: float = TIMEOUT) -> Iterator[str]:
     Yields:
         the device of this process.
     Raises:
-        SystemExit: in place of any error of this package, a lost connection or a signal, if there are several processes.
+        SystemExit: in place of any other exception, if there are several processes.
     """
     if size() == 1:
         yield device
         return
-    me = int(os.environ.get("RANK") or 0)
+    me, ending = int(os.environ.get("RANK") or 0), []
     with ExitStack() as stack:
-        ending: list[int] = []
         stack.enter_context(warnings.catch_warnings())
         # Where channels stay last in memory, some gradients lie otherwise than their weights: torch copies them.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         stack.enter_context(_signals(ending))
         if me > 0:
             stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        store = None
         try:
-            mine = device_of(device)
-            _join(mine, timeout)
+            store = _store(timeout)
+            mine = own_device(device)
+            _join(mine, store, me, timeout)
             yield mine
-            leave()
         except BaseException as error:
             ending.append(1)
-            raise SystemExit(_say(error, me)) from None
+            raise SystemExit(_tell(error, store, me)) from None
         finally:
             leave()
 
 
-def _join(device: str, timeout: float) -> None:
+def _store(timeout: float) -> dist.Store:
+    """Where the processes of this attempt find each other, and note what has been said: torchrun's, if it has one."""
     if not dist.is_available():
         raise ParallelError(
             "This PyTorch was built without torch.distributed: train with one process, without torchrun."
         )
+    kept_by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    store = dist.TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        size(),
+        is_master=os.environ.get("RANK") == "0" and not kept_by_torchrun,
+        timeout=timedelta(seconds=timeout),
+    )
+    return dist.PrefixStore(f"chapter10/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+
+
+def _join(device: str, store: dist.Store, me: int, timeout: float) -> None:
     backend = "gloo"
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
@@ -295,7 +352,9 @@ def _join(device: str, timeout: float) -> None:
             backend = (
                 "cpu:gloo,cuda:nccl"  # gloo for what is said about the training, NCCL for what is computed
             )
-    dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    dist.init_process_group(
+        backend, store=store, rank=me, world_size=size(), timeout=timedelta(seconds=timeout)
+    )
 
 
 def leave() -> None:
@@ -326,32 +385,39 @@ def _signals(ending: list[int]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _say(error: BaseException, me: int) -> int:
-    """Tell what ends this process, unless the first one does. Returns the status to end with."""
-    who = f"process {me} of {size()}"
+def _tell(error: BaseException, store: dist.Store | None, me: int) -> int:
+    """Tell what ends this process, unless another has said so already. Returns the status to end with."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, KeyboardInterrupt):
-        if me == 0:
-            print("Stopped by hand; what was saved before is whole.", file=sys.stderr)
-        return 130
-    if _is_connection(error):
+    lost = _is_connection(error)
+    if lost and _said(store, "anything", 0):
+        return 2  # the one that was lost has told why
+    if lost:
         error = ParallelError(
-            "another process of this run has ended, or does not answer, so this one ends too. What that one said stands beside; "
-            "if nothing does, it was killed, as for want of memory. Started again, training goes on from its last checkpoint."
+            "another process of this run has ended without a word, or does not answer, so all end. It may have been killed, as "
+            "for want of memory. Started again, the training goes on from its last checkpoint, if it keeps any."
         )
-    if not isinstance(error, Chapter10Error):
-        print(f"{who}:", *traceback.format_exception(error), file=sys.stderr, flush=True)
-        return 1
-    if me == 0 or not getattr(error, "everywhere", False):
-        print(f"{type(error).__name__}: {who}: {error}", file=sys.stderr, flush=True)
-    return 2
+    if isinstance(error, Chapter10Error):
+        words = f"{type(error).__name__}: process {me} of {size()}: {error}"
+    else:
+        words = f"process {me} of {size()}: " + "".join(traceback.format_exception(error))
+    if _said(store, f"{type(error).__name__}: {error}", 1) == 1:
+        _said(store, "anything", 1)
+        print(words, file=sys.stderr, flush=True)
+    return 2 if isinstance(error, Chapter10Error) else 1
+
+
+def _said(store: dist.Store | None, what: str, more: int) -> int:
+    """How often something has been said by any process, with what is added now."""
+    try:
+        return store.add(f"said/{what}", more) if store is not None else more
+    except RuntimeError:  # its keeper is gone: nobody can be asked
+        return more
 
 
 def _is_connection(error: BaseException) -> bool:
-    """Whether torch's engine lost the other processes."""
+    """Whether torch's engine lost the other processes, or did not find them."""
     words = ("gloo", "nccl", "connection", "timed out", "socket", "store")
-    known = tuple(kind for name in ("DistError",) if (kind := getattr(dist, name, None)))
-    return isinstance(error, known) or (
+    return isinstance(error, getattr(dist, "DistError", ())) or (
         isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     )

@@ -12,13 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from chapter10 import cyclegan, data, parallel, recipes
+from chapter10 import cyclegan, parallel, recipes
 from chapter10.code_prior import CodePrior, CodePriorTraining
-from chapter10.errors import Chapter10Error
 from chapter10.gan import Discriminator, GANTraining, Generator, Objective
 from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator
 from chapter10.players import MixtureDiscriminator, MixtureGenerator
-from chapter10.training import fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining
 from chapter10.vaegan import VAEGANTraining
 from chapter10.vqvae import VQVAE, VQVAETraining
@@ -179,7 +177,15 @@ def steps(folder: Path) -> dict[str, Any]:
     for name, made in NORMED.items():
         method, rows = trained(made, 5)
         found[name] = {"rows": rows, "apart": apart(method.state_dict())}
+    build = METHODS["AE"][0]
+    method, rows = trained((lambda: _without_exchange(build()), *METHODS["AE"][1:]), 5)
+    found["without exchange"] = {"apart": apart(method.state_dict())}
     return found
+
+
+def _without_exchange(method: Any) -> Any:
+    del method.optimizer.wrapper
+    return method
 
 
 CASES = {"steps": steps}
