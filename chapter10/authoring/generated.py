@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from chapter10.authoring.texts import ROOT, notebook_path, parse, unparse
+from chapter10.authoring.texts import ROOT, measured_name, notebook_path, parse, text_path, unparse
 from chapter10.errors import InputError
+from chapter10.language import LANGUAGES, speaking
 
 # The README's table: the section of the chapter, and the question that a notebook answers.
 CONTENTS = {
@@ -46,8 +47,13 @@ CONTENTS = {
     "12_questions": ("summary, questions", "The chapter's four questions, answered with experiments; its formulas; what comes next"),
 }
 
-LINKS = re.compile(r"^\[Open in Colab\]\(.*$", re.M)
-SECONDS = re.compile(r"\babout (?:N|\d+) s\b")
+# In each language: the words of the links on top, and of the measured time.
+WORDS = {
+    "en": {"Colab": "Open in Colab", "Binder": "Open in Binder", "seconds": "about {} s"},
+    "zh": {"Colab": "在 Colab 中打开", "Binder": "在 Binder 中打开", "seconds": "约 {} 秒"},
+}
+LINKS = re.compile(rf"^\[(?:{'|'.join(words['Colab'] for words in WORDS.values())})\]\(.*$", re.M)
+SECONDS = re.compile(r"\babout (?:N|\d+) s\b|约 (?:N|\d+) 秒")
 HUB = "https://HUB"  # a school's own address, which no one here knows
 
 
@@ -91,16 +97,29 @@ def colab_source(address: str) -> str:
     )
 
 
-def links_line(name: str, address: str) -> str:
-    """Links as text: pictures from elsewhere would be asked for each time the notebook is opened."""
-    place = address.removeprefix("https://github.com/")
-    return (
-        f"[Open in Colab](https://colab.research.google.com/github/{place}/blob/main/notebooks/{name}.ipynb) · "
-        f"[Open in Binder](https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks/{name}.ipynb)"
-    )
+def links_line(name: str, address: str, language: str = "en", others: tuple[str, ...] = ()) -> str:
+    """Links as text: pictures from elsewhere would be asked for each time the notebook is opened.
+
+    Args:
+        others: the languages that the notebook can be read in too.
+    """
+    place, words = address.removeprefix("https://github.com/"), WORDS[language]
+    path = notebook_path(name, Path(), language).as_posix()
+    links = [
+        f"[{words['Colab']}](https://colab.research.google.com/github/{place}/blob/main/{path})",
+        f"[{words['Binder']}](https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/{path})",
+    ]
+    up = "" if language == "en" else "../"
+    links += [f"[{LANGUAGES[other]}]({up}{'' if other == 'en' else other + '/'}{name}.ipynb)" for other in others]
+    return " · ".join(links)
 
 
-def fill(text: str, name: str, root: Path = ROOT) -> str:
+def readable_in(name: str, root: Path = ROOT) -> list[str]:
+    """The languages in which there is a text of a notebook."""
+    return [language for language in LANGUAGES if text_path(name, root, language).is_file()]
+
+
+def fill(text: str, name: str, root: Path = ROOT, language: str = "en") -> str:
     """A notebook's text with everything in it that is generated: links, the Colab cell, the measured time, the exercises."""
     import nbformat
 
@@ -112,15 +131,17 @@ def fill(text: str, name: str, root: Path = ROOT) -> str:
         raise InputError(
             f"notebooks/text/{name}.md must begin with a cell of text whose first line is its title: '# ...'."
         )
-    title, line = cells[0], links_line(name, address)
+    others = tuple(other for other in readable_in(name, root) if other != language)
+    title, line = cells[0], links_line(name, address, language, others)
     if LINKS.search(title.source):
         title.source = LINKS.sub(lambda _: line, title.source)
     else:
         heading, _, rest = title.source.partition("\n")
         title.source = f"{heading}\n\n{line}\n\n{rest.lstrip()}".rstrip()
-    seconds = measured(root).get(name, {}).get("seconds")
+    measures = measured(root)  # an edition that was never measured takes as long as the English one: it is the same code
+    seconds = measures.get(measured_name(name, language), measures.get(name, {})).get("seconds")
     if seconds is not None:
-        title.source = SECONDS.sub(f"about {rounded(seconds)} s", title.source)
+        title.source = SECONDS.sub(WORDS[language]["seconds"].format(rounded(seconds)), title.source)
 
     tagged = [cell for cell in cells if "colab" in cell.metadata.get("tags", [])]
     if tagged:
@@ -130,7 +151,8 @@ def fill(text: str, name: str, root: Path = ROOT) -> str:
         hidden = {"tags": ["colab"], "jupyter": {"source_hidden": True}}  # leaves the first screen to the question
         cell = nbformat.v4.new_code_cell(colab_source(address), metadata=hidden)
         cells.insert(next((i for i, c in enumerate(cells) if c.cell_type == "code"), len(cells)), cell)
-    notebook.cells = exercises.fill(cells)
+    with speaking(language):
+        notebook.cells = exercises.fill(cells)
     return unparse(notebook)
 
 

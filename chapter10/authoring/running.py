@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chapter10.authoring import editions
 from chapter10.authoring.generated import fill, measured, results_path
 from chapter10.authoring.outputs import amiss, clean
-from chapter10.authoring.texts import ROOT, notebook_path, parse, text_path, write
+from chapter10.authoring.texts import ROOT, folder, measured_name, notebook_path, parse, text_path, write
 from chapter10.errors import InputError
 from chapter10.exercises.record import VARIABLE as PROGRESS
 from chapter10.pytest_summary import peak_megabytes
@@ -40,18 +41,26 @@ def with_outputs(notebook: NotebookNode, old: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def sync(name: str, root: Path = ROOT) -> NotebookNode:
+def sync(name: str, root: Path = ROOT, language: str = "en") -> NotebookNode:
     """Bring text and notebook in step, from the text. Returns the notebook, with the outputs that are still good."""
     import nbformat
 
-    text = fill(text_path(name, root).read_text("utf-8"), name, root)
+    text = filled(name, root, language)
     notebook = parse(text)
-    path = notebook_path(name, root)
+    path = notebook_path(name, root, language)
     if path.is_file():
         notebook = with_outputs(notebook, nbformat.read(path, as_version=4))
-    write(text_path(name, root), text)
+    write(text_path(name, root, language), text)
     write(path, dump(notebook))
     return notebook
+
+
+def filled(name: str, root: Path = ROOT, language: str = "en") -> str:
+    """A notebook's text as it should be: `generated.fill`, and of another edition than the English with its code."""
+    text = text_path(name, root, language).read_text("utf-8")
+    if language != "en":
+        text = editions.follow(text, text_path(name, root).read_text("utf-8"), language)
+    return fill(text, name, root, language)
 
 
 def dump(notebook: NotebookNode) -> str:
@@ -98,7 +107,7 @@ def _executed(
     return seconds, peak
 
 
-def run(name: str, root: Path = ROOT) -> dict[str, Any]:
+def run(name: str, root: Path = ROOT, language: str = "en") -> dict[str, Any]:
     """Bring in step, run, clean, store: notebook, measures, and the times that follow from them.
 
     Returns the measures. Raises InputError when a cell fails, when an output holds what must not be kept, or when
@@ -108,21 +117,21 @@ def run(name: str, root: Path = ROOT) -> dict[str, Any]:
 
     from chapter10.experiments import machine
 
-    written = text_path(name, root).read_text("utf-8")
-    text = fill(written, name, root)
+    written = text_path(name, root, language).read_text("utf-8")
+    text = filled(name, root, language)
     notebook = parse(text)
     try:
-        seconds, peak = execute(notebook, root / "notebooks")
+        seconds, peak = execute(notebook, folder(root, language))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise InputError(f"notebooks/text/{name}.md does not run: {error}\nNothing was changed.") from None
+        path = text_path(name, Path(), language).as_posix()
+        raise InputError(f"{path} does not run: {error}\nNothing was changed.") from None
     clean(notebook, root)
     found = list(amiss(notebook, name))
     if found:
         raise InputError("The outputs can't be kept so; nothing was changed.\n" + "\n".join(found))
-    if text_path(name, root).read_text("utf-8") != written:
-        raise InputError(
-            f"notebooks/text/{name}.md was edited while it ran; nothing was changed. Run it again."
-        )
+    if text_path(name, root, language).read_text("utf-8") != written:
+        path = text_path(name, Path(), language).as_posix()
+        raise InputError(f"{path} was edited while it ran; nothing was changed. Run it again.")
     row = {
         "seconds": round(seconds, 1),
         "peak_mb": None if peak is None else round(peak),
@@ -130,8 +139,8 @@ def run(name: str, root: Path = ROOT) -> dict[str, Any]:
         "scale": os.environ.get("CHAPTER10_SCALE", "quick"),
         **machine(),
     }
-    write(results_path(root), json.dumps({**measured(root), name: row}, indent=1, sort_keys=True) + "\n")
-    text = fill(text, name, root)  # now with the time just measured
-    write(text_path(name, root), text)
-    write(notebook_path(name, root), dump(with_outputs(parse(text), notebook)))
+    write(results_path(root), json.dumps({**measured(root), measured_name(name, language): row}, indent=1, sort_keys=True) + "\n")
+    text = fill(text, name, root, language)  # now with the time just measured
+    write(text_path(name, root, language), text)
+    write(notebook_path(name, root, language), dump(with_outputs(parse(text), notebook)))
     return row

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def names(wanted: list[str] | None = None, root: Path = ROOT) -> list[str]:
-    """Names of the notebooks that have a text, in order; with `wanted` ("04" or "04_vae"), only those.
+def names(wanted: list[str] | None = None, root: Path = ROOT, language: str = "en") -> list[str]:
+    """Names of the notebooks that have a text in that language, in order; with `wanted` ("04" or "04_vae"), only those.
 
     Raises InputError outside a clone of the repository, or where nothing has a wanted name.
     """
-    folder = root / "notebooks" / "text"
+    texts = text_path("", root, language).parent
     if not (root / "notebooks").is_dir():
         raise InputError(f"There is no folder notebooks in {root}. These commands need a clone of the repository, "
                          "installed with `pip install -e .`.")  # fmt: skip
-    found = sorted(path.stem for path in folder.glob("[0-9][0-9]_*.md"))
+    found = sorted(path.stem for path in texts.glob("[0-9][0-9]_*.md"))
     if not wanted:
         return found
     chosen = [name for name in found if any(name == word or name.startswith(f"{word}_") for word in wanted)]
@@ -40,12 +40,22 @@ def names(wanted: list[str] | None = None, root: Path = ROOT) -> list[str]:
     return chosen
 
 
-def notebook_path(name: str, root: Path = ROOT) -> Path:
-    return root / "notebooks" / f"{name}.ipynb"
+def folder(root: Path = ROOT, language: str = "en") -> Path:
+    """Of an edition's notebooks: the English one's in the middle, each other's in a folder of its name."""
+    return root / "notebooks" if language == "en" else root / "notebooks" / language
 
 
-def text_path(name: str, root: Path = ROOT) -> Path:
-    return root / "notebooks" / "text" / f"{name}.md"
+def notebook_path(name: str, root: Path = ROOT, language: str = "en") -> Path:
+    return folder(root, language) / f"{name}.ipynb"
+
+
+def text_path(name: str, root: Path = ROOT, language: str = "en") -> Path:
+    return folder(root, language) / "text" / f"{name}.md"
+
+
+def measured_name(name: str, language: str = "en") -> str:
+    """Under which name a notebook's measures are kept."""
+    return name if language == "en" else f"{language}/{name}"
 
 
 def write(path: Path, text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chapter10.exercises.task import Task, load
+from chapter10.language import say, say_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -17,11 +18,11 @@ PARTS = ("statement", "answer", "check")
 
 
 def statement(task: Task, number: int) -> str:
-    minutes = f"{task.minutes} minute{'s' * (task.minutes != 1)}"
-    return (
-        f"### Exercise {number}: {task.title} ({minutes})\n\n{task.statement.strip()}\n\n"
-        f'Stuck: `hint("{task.name}")`. Solved it, or given up: `solution("{task.name}")`.'
-    )
+    minutes = say_of(task.minutes, "{count} minute", "{count} minutes")
+    head = say("Exercise {number}: {title} ({minutes})", number=number, title=say(task.title), minutes=minutes)
+    calls = f'`hint("{task.name}")`', f'`solution("{task.name}")`'
+    help_ = say("Stuck: {hint}. Solved it, or given up: {solution}.", hint=calls[0], solution=calls[1])
+    return f"### {head}\n\n{say(task.statement).strip()}\n\n{help_}"
 
 
 def source(task: Task, part: str, number: int) -> str:

@@ -1,0 +1,108 @@
+"""The reader's language: chosen once, looked up in one catalogue, in the package's sentences and in a notebook's cells."""
+
+import ast
+import gettext
+import io
+import pickle
+
+import pytest
+from babel.messages import mofile
+from babel.messages.catalog import Catalog
+
+from chapter10 import errors, language
+from chapter10.errors import InputError
+
+ENTRIES = {
+    "The grid has {0} modes.": "网格有 {0} 个模式。",
+    "{0} of {1}": "共 {1} 个，取 {0} 个",
+    "A plain sentence.": "一个普通的句子。",
+    "beta is {beta}; give a number from 0 up.": "beta 为 {beta}；请给出不小于 0 的数。",
+    "Braces {{kept}}, {0}.": "大括号 {{kept}}，{0}。",
+    ("{count} step", "{count} steps"): ("{count} 步",),
+}
+
+
+@pytest.fixture
+def chinese(monkeypatch):
+    """A catalogue of a few entries, in force for one test."""
+    made, content = Catalog(locale="zh"), io.BytesIO()
+    for key, value in ENTRIES.items():
+        made.add(key, value)
+    mofile.write_mo(content, made)
+    content.seek(0)
+    monkeypatch.setattr(language, "_current", gettext.GNUTranslations(content))
+
+
+def run(source: str, **names):
+    tree = ast.fix_missing_locations(language.Cells().visit(ast.parse(source, mode="eval")))
+    return eval(compile(tree, "<cell>", "eval"), names)
+
+
+def test_english_is_spoken_as_it_is_written():
+    said = language.say("beta is {beta}; give a number from 0 up.", beta=-1)
+    assert said == "beta is -1; give a number from 0 up."
+    assert language.say("Braces {stay} without values.") == "Braces {stay} without values."
+    assert language.say_of(1, "{count} step", "{count} steps") == "1 step"
+    assert language.say_of(3, "{count} step", "{count} steps") == "3 steps"
+    assert language.noted("kept") == "kept" and language.say("") == ""
+
+
+def test_a_sentence_of_the_package_is_looked_up(chinese):
+    said = language.say("beta is {beta}; give a number from 0 up.", beta=-1)
+    assert said == "beta 为 -1；请给出不小于 0 的数。"
+    assert language.say_of(3, "{count} step", "{count} steps") == "3 步"
+    assert language.say("Not in the catalogue.") == "Not in the catalogue."
+    assert language.say("") == ""  # and not the catalogue's head
+
+
+def test_a_cell_speaks_the_language_and_computes_the_same(chinese):
+    assert run("'A plain sentence.'") == "一个普通的句子。"
+    assert run("f'The grid has {n + 1:.1f} modes.'", n=24) == "网格有 25.0 个模式。"
+    assert run("f'{a!r} of {b}'", a="x", b=7) == "共 7 个，取 'x' 个"  # in another order
+    assert run("f'Braces {{kept}}, {1 + 1}.'") == "大括号 {kept}，2。"
+    assert run("f'Unknown {n}.'", n=1) == "Unknown 1."
+    nested = """f'{["A plain sentence."][0]} of {[2][0]}'"""
+    assert run(nested) == "共 2 个，取 一个普通的句子。 个"
+    assert run("(1, 'key', b'A plain sentence.', '')") == (1, "key", b"A plain sentence.", "")
+
+
+def test_the_template_of_an_f_string_numbers_its_values():
+    node = ast.parse('f\'{x:.1%} and {{}} and {", ".join(f"{v}" for v in y)!s:>10}\'', mode="eval").body
+    assert language.template(node) == "{0} and {{}} and {1}"
+
+
+def test_an_unknown_language_is_refused_with_the_choices():
+    with pytest.raises(InputError, match="no edition in the language 'fr'. Choose one of: en, zh"):
+        language.choose("fr")
+    assert language.chosen() == "en"
+
+
+def test_the_variable_chooses_where_nobody_else_does(monkeypatch):
+    monkeypatch.setenv("CHAPTER10_LANGUAGE", "xx")
+    with pytest.raises(InputError, match="'xx'"):
+        language.choose()
+    assert language.choose("en") == "en"
+
+
+def test_the_cells_of_a_kernel_follow_the_choice_once(monkeypatch, chinese):
+    class Shell:
+        ast_transformers = ["somebody's own"]
+
+    import IPython
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: Shell)
+    monkeypatch.setattr(language, "_name", "zh")
+    language._translate_cells()
+    language._translate_cells()
+    assert [type(one).__name__ for one in Shell.ast_transformers] == ["str", "Cells"]
+    monkeypatch.setattr(language, "_name", "en")
+    language._translate_cells()
+    assert Shell.ast_transformers == ["somebody's own"]
+
+
+def test_an_error_says_its_sentence_in_the_readers_language(chinese):
+    for kind in (errors.InputError, errors.SaveError, errors.ClaimFailed, errors.CheckpointError):
+        error = kind("beta is {beta}; give a number from 0 up.", beta=-1)
+        assert str(error) == "beta 为 -1；请给出不小于 0 的数。" and error.args == (str(error),)
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+        assert str(kind("As it is: {this}.")) == "As it is: {this}." and str(kind()) == ""
