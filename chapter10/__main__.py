@@ -1,20 +1,20 @@
-"""The command line: `python -m chapter10 list | train | measure | bench | author | classroom`."""
+"""The command line: `python -m chapter10 list | train | compare | sweep | measure | bench | author | classroom`."""
 
 import argparse
 import sys
 
-from chapter10.errors import Chapter10Error
+from chapter10.errors import Chapter10Error, InputError, did_you_mean
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m chapter10", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_list(commands)
-    _add_train(commands)
+    from chapter10 import authoring, classroom, run_commands
+
+    run_commands.add_parsers(commands)
     _add_measure(commands)
     _add_bench(commands)
-    from chapter10 import authoring, classroom
-
     authoring.add_parser(commands)
     classroom.add_parser(commands)
     options = parser.parse_args(arguments)
@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Chapter10Error as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("Stopped by hand; what was saved before is whole.", file=sys.stderr)
+    except KeyboardInterrupt as stop:  # a run says how it goes on
+        print(stop if stop.args else "Stopped by hand; what was saved before is whole.", file=sys.stderr)
         return 130
 
 
@@ -45,30 +45,6 @@ def _list(options) -> int:
     return 0
 
 
-def _add_train(commands) -> None:
-    parser = commands.add_parser("train", help="train a recipe and store its weights")
-    parser.add_argument("name", help="a name from `list`")
-    parser.add_argument("--scale", default="quick", help="smoke, quick (default) or full")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", help="where to write the weights (default: the package's own)")
-    parser.add_argument("--checkpoint", help="a file written after each epoch; if there, training goes on from it")
-    parser.set_defaults(run=_train)
-
-
-def _train(options) -> int:
-    from chapter10 import environment, recipes
-
-    environment.setup(seed=options.seed, scale=options.scale, device=options.device)
-    _, about = recipes.train(
-        options.name, options.scale, options.seed, options.device, options.out, options.checkpoint
-    )
-    print(f"Stored: {options.out or recipes.weights_path(options.name).name}")
-    for key, value in about["scores"].items():
-        print(f"  {key}: {value:.4f}")
-    return 0
-
-
 def _add_measure(commands) -> None:
     parser = commands.add_parser("measure", help="run an experiment over seeds and store its result")
     parser.add_argument("name", help="such as latent-space-mnist")
@@ -86,15 +62,22 @@ def _measure(options) -> int:
     return 0
 
 
+BENCHES = ("vae", "gan", "better-vaes", "better-gans", "exercises", "classroom", "live")
+
+
 def _add_bench(commands) -> None:
     parser = commands.add_parser("bench", help="speed and quality, side by side in one run (models: needs MNIST)")
-    parser.add_argument("name", choices=["vae", "gan", "better-vaes", "better-gans", "exercises", "classroom", "live"])
+    parser.add_argument("name", help=", ".join(BENCHES))
     parser.add_argument("--json", help="write what was measured here")
     parser.add_argument("--data", help="the folder that holds MNIST/raw (default: CHAPTER10_DATA, else the cache)")
     parser.set_defaults(run=_bench)
 
 
 def _bench(options) -> int:
+    if options.name not in BENCHES:
+        raise InputError(
+            f"There is no bench {options.name!r}.{did_you_mean(options.name, BENCHES)} There are: {', '.join(BENCHES)}."
+        )
     import os
 
     from chapter10 import (

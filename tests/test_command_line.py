@@ -141,6 +141,7 @@ SMOKE = "train ae2-digits --scale smoke --out new"
             "measure latent-space-digits --seeds 0 --out new",
             "InputError: 0 seeds and 1 workers were asked for",
         ),
+        ("bench gans", "InputError: There is no bench 'gans'. Did you mean 'gan'? There are: vae, gan,"),
         ("bench vae --data nowhere --json new", "DataError: nowhere"),
         ("bench gan --data nowhere --json new", "DataError: nowhere"),
         ("bench better-vaes --data nowhere --json new", "DataError: nowhere"),
@@ -163,7 +164,7 @@ def test_no_traceback_reaches_the_terminal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["teach"], ["bench", "all"], ["train"], ["train", "ae2-digits", "--seed", "x"]]
+    "command", [[], ["teach"], ["bench"], ["compare"], ["sweep", "f"], ["train", "ae2-digits", "--seed", "x"]]
 )
 def test_commands_that_there_are_not_show_the_usage(command, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -1,0 +1,436 @@
+"""Recipes over seeds and settings, by one file; each run is a process of its own, and together they fill the machine.
+
+The file is TOML:
+
+    recipes = ["vae20-mnist", "beta4-mnist"]
+    scale = "quick"                # smoke, quick (what it is if left out) or full
+    seeds = 5                      # 0 to 4; or those of a list, such as [3, 5, 8]
+    device = "cpu"
+
+    [fixed]                        # for all runs: epochs, batch_size, lr, and what `train --set` takes
+    epochs = 10
+
+    [grid]                         # each with each
+    lr = [1e-3, 3e-3]
+    beta = [0.5, 1, 4]
+
+What it leaves: `runs/NAME`, a folder for each run (`runs.py`), `logs/NAME.txt`, what it printed, and `sweep.json`.
+"""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from chapter10 import environment, experiments, recipes
+from chapter10.errors import CheckpointError, InputError, did_you_mean
+from chapter10.files import check_writable, write_atomic
+from chapter10.locks import held
+from chapter10.runs import Run
+from chapter10.signals import Terminated, asked_to_end
+
+PLAIN = (
+    "epochs",
+    "batch_size",
+    "lr",
+)  # settings with an option of their own; all others are the method's constants
+LOOK_SECONDS = 0.1  # between two looks whether a process has ended
+GRACE_SECONDS = 60.0  # that processes have to save their state before they are killed
+Setting = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a file asks for.
+
+    Attributes:
+        recipes, scale, device: as `train` takes them; seeds: of each.
+        fixed: settings of all runs; grid: name -> values, each taken with each.
+    """
+
+    recipes: tuple[str, ...]
+    scale: str = "quick"
+    seeds: tuple[int, ...] = (0,)
+    device: str = "cpu"
+    fixed: Setting = field(default_factory=dict)
+    grid: dict[str, list[float]] = field(default_factory=dict)
+
+    def settings(self) -> list[Setting]:
+        """The points of the grid."""
+        return [dict(zip(self.grid, values)) for values in product(*self.grid.values())]
+
+    def jobs(self) -> list["Job"]:
+        """All runs; the first seed of everything before the second, so that a sweep under way shows all settings."""
+        return [
+            Job(recipe, self.scale, seed, self.device, setting, self.fixed | setting)
+            for seed in self.seeds
+            for recipe in self.recipes
+            for setting in self.settings()
+        ]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: `setting` is its point of the grid, `all_settings` the fixed ones too."""
+
+    recipe: str
+    scale: str
+    seed: int
+    device: str
+    setting: Setting
+    all_settings: Setting
+
+    @property
+    def name(self) -> str:
+        return "_".join([self.recipe, *words(self.setting), f"seed={self.seed}"])
+
+    @property
+    def changes(self) -> recipes.Changes:
+        plain = {name: value for name, value in self.all_settings.items() if name in PLAIN}
+        constants = {name: float(value) for name, value in self.all_settings.items() if name not in PLAIN}
+        return recipes.Changes(**plain, constants=constants)
+
+    def begin(self, folder: Path) -> list[str]:
+        """Arguments of `python -m chapter10` that train it in a new folder."""
+        said = [
+            "--scale",
+            self.scale,
+            "--seed",
+            str(self.seed),
+            "--device",
+            self.device,
+            *self.changes.options(),
+        ]
+        return ["train", self.recipe, *said, "--run", str(folder)]
+
+
+def words(setting: Setting) -> list[str]:
+    return [f"{name}={recipes.number(value)}" for name, value in setting.items()]
+
+
+def read(path: str | os.PathLike) -> Sweep:
+    """A sweep's file, with everything in it tried: no run of it can fail for a name or a number that there isn't.
+
+    Raises:
+        InputError: for a file that isn't there or is no such description, with what is wrong in it.
+    """
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10; pytest and JupyterLab bring the same under this name
+        import tomli as tomllib
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be read ({error.strerror}). Give a TOML file that describes a sweep."
+        ) from None
+    except ValueError as error:
+        raise InputError(
+            f"{path} is no TOML: {error}. How a sweep is written stands in chapter10/sweeps.py."
+        ) from None
+    known = list(Sweep.__dataclass_fields__)
+    for name in content:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise InputError(
+                f"{path} has {name!r}, which a sweep has not.{near} There are: {', '.join(known)}."
+            )
+    try:
+        sweep = _checked(content)
+        for recipe, setting in product(sweep.recipes, sweep.settings()):
+            job = Job(recipe, sweep.scale, 0, sweep.device, setting, sweep.fixed | setting)
+            recipes.changed(recipes.get(recipe), sweep.scale, job.changes)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return sweep
+
+
+def _checked(content: dict[str, Any]) -> Sweep:
+    """The file's content with its types as they should be. Raises InputError."""
+    named = content.get("recipes", [])
+    if not isinstance(named, list) or not named or not all(isinstance(name, str) for name in named):
+        raise InputError(f'recipes is {named!r}; give a list of names, such as ["vae20-mnist"].')
+    seeds = content.get("seeds", 1)
+    seeds = list(range(seeds)) if _is(seeds, int) else seeds
+    if not isinstance(seeds, list) or not seeds or not all(_is(seed, int) and seed >= 0 for seed in seeds):
+        raise InputError(
+            f"seeds is {content['seeds']!r}; give how many, from 1 up, or a list of whole numbers."
+        )
+    for name in ("scale", "device"):
+        if not isinstance(content.get(name, ""), str):
+            raise InputError(f"{name} is {content[name]!r}; give a word in quotes.")
+    fixed, grid = content.get("fixed", {}), content.get("grid", {})
+    for name, table in (("fixed", fixed), ("grid", grid)):
+        if not isinstance(table, dict):
+            raise InputError(f"{name} is {table!r}; give a table: [{name}] on a line, and settings below it.")
+    for name, values in [*((name, [value]) for name, value in fixed.items()), *grid.items()]:
+        if (
+            not isinstance(values, list)
+            or not values
+            or not all(_is(value, (int, float)) for value in values)
+        ):
+            raise InputError(
+                f"The setting {name} is {values!r}; give numbers: one in [fixed], a list in [grid]."
+            )
+    for name in fixed:
+        if name in grid:
+            raise InputError(f"The setting {name} stands in [fixed] and in [grid]; leave one of them out.")
+    for name, values in [("recipes", named), ("seeds", seeds), *grid.items()]:
+        if len(set(values)) < len(values):
+            raise InputError(
+                f"{name} has a value twice: {values}. Each would be the same run; leave one out."
+            )
+    given = {name: content[name] for name in ("scale", "device") if name in content}
+    return Sweep(tuple(named), seeds=tuple(seeds), fixed=fixed, grid=grid, **given)
+
+
+def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def sweep(sweep: Sweep, out: str | os.PathLike, workers: int | None = None) -> dict[str, str]:
+    """Run what isn't done yet, and print and store the table of medians and spread.
+
+    Args:
+        out: the sweep's folder, new or with runs of it.
+        workers: processes at a time, from 1 to the number of cores; as many as there are cores (GPUs, with device =
+            "cuda") if None. They share the cores: each computes with cores // workers threads.
+    Returns:
+        the runs that failed, by name, each with the reason. They did not keep others from running.
+    Raises:
+        InputError: for a number of workers, or a folder with runs of another sweep.
+        SaveError: where the folder can't be written, or another process is at work on it.
+        KeyboardInterrupt, Terminated: when it was stopped by hand, or by a signal; its processes have saved their state.
+    """
+    out, cores = Path(out), environment.usable_cores()
+    gpus = _gpus(sweep.device)
+    most = min(cores, len(sweep.jobs()))
+    workers = min(most, len(gpus) or most) if workers is None else workers
+    if not 1 <= workers <= cores:
+        raise InputError(
+            f"{workers} workers can't share {cores} core{'s' * (cores > 1)}; give a number from 1 to {cores}."
+        )
+    check_writable(out / "sweep.json")
+    jobs = {job.name: job for job in sweep.jobs()}
+    _check_folder(out, jobs)
+    with held(out / "lock", f"the sweep in {out}"):
+        waiting = [job for job in jobs.values() if _status(out, job) != "done"]
+        threads = cores // workers
+        print(
+            f"{len(jobs)} runs, {len(jobs) - len(waiting)} of them done; {workers} at a time, "
+            f"{threads} thread{'s' * (threads > 1)} each.",
+            flush=True,
+        )
+        pool = _Pool(out, workers, threads, gpus, len(jobs), len(jobs) - len(waiting))
+        try:
+            pool.work(waiting)
+        except BaseException as stop:  # whatever it is: no process is left behind
+            pool.stop()
+            result = store(sweep, out, pool.failed)
+            if not isinstance(stop, (KeyboardInterrupt, Terminated)):
+                raise
+            print(
+                table(result["table"]),
+                "Stopped; what was trained is saved. The same line goes on from there.",
+                sep="\n\n",
+            )
+            raise
+        print(table(store(sweep, out, pool.failed)["table"]))
+    return pool.failed
+
+
+class _Pool:
+    """The processes of a sweep: so many at a time, each in a slot that says which GPU it sees."""
+
+    def __init__(self, out: Path, workers: int, threads: int, gpus: list[str], total: int, done: int):
+        self.out, self.threads, self.gpus, self.total, self.ended = out, threads, gpus, total, done
+        self.slots: list[tuple[Job, subprocess.Popen] | None] = [None] * workers
+        self.failed: dict[str, str] = {}
+
+    def work(self, jobs: list[Job]) -> None:
+        """Run them all. Raises KeyboardInterrupt or Terminated when it is asked to end."""
+        waiting = list(jobs)
+        with asked_to_end() as asked:
+            while waiting or any(self.slots):
+                if name := asked(0):
+                    raise Terminated(name)
+                for i, slot in enumerate(self.slots):
+                    if slot is not None and slot[1].poll() is not None:
+                        self._end(*slot)
+                        self.slots[i] = slot = None
+                    if slot is None and waiting:
+                        self.slots[i] = (waiting[0], self._start(waiting[0], i))
+                        waiting.pop(0)
+                time.sleep(LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Ask all to save their state and end; kill those that take too long."""
+        running = [slot[1] for slot in self.slots if slot is not None]
+        for process in running:
+            process.send_signal(signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGTERM)
+        end = time.monotonic() + GRACE_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()  # its checkpoints are whole: it loses what it did since the last
+                process.wait()
+
+    def _start(self, job: Job, slot: int) -> subprocess.Popen:
+        folder = self.out / "runs" / job.name
+        arguments = (
+            job.begin(folder) if _status(self.out, job) is None else ["train", "--resume", str(folder)]
+        )
+        threads = str(self.threads)
+        shared = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONUTF8": "1"}
+        if self.gpus:
+            shared["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+        log = self.out / "logs" / f"{job.name}.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        # A group of their own: Ctrl-C reaches this process alone, which then asks them to save and end.
+        apart = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            if os.name == "nt"
+            else {"start_new_session": True}
+        )
+        with open(log, "a", encoding="utf-8") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", "chapter10", *arguments],
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **shared}, **apart,
+            )  # fmt: skip
+
+    def _end(self, job: Job, process: subprocess.Popen) -> None:
+        self.ended += 1
+        status = _status(self.out, job)
+        if status == "done":
+            seconds = Run.read(self.out / "runs" / job.name).about["seconds"]
+            said = f"done, {seconds:,.1f} s of training"
+        else:
+            self.failed[job.name] = _reason(self.out, job, process.returncode)
+            said = f"not done: {self.failed[job.name]}"
+        print(f"[{self.ended} of {self.total}] {job.name}: {said}", flush=True)
+
+
+def _status(out: Path, job: Job) -> str | None:
+    """Of a job's run; None where it has not begun."""
+    folder = out / "runs" / job.name
+    return Run.read(folder).status if (folder / "run.json").exists() else None
+
+
+def _reason(out: Path, job: Job, code: int) -> str:
+    """Why a process ended without being done: the last thing it said."""
+    lines = (out / "logs" / f"{job.name}.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+    said = [line for line in lines if line.strip()]
+    return said[-1] if said else f"it ended with the code {code} and said nothing"
+
+
+def _gpus(device: str) -> list[str]:
+    """The GPUs that runs on "cuda" are dealt out to, as CUDA_VISIBLE_DEVICES names them; none for any other device."""
+    environment.check_device(device)
+    if device != "cuda":
+        return []
+    import torch
+
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return named or [str(i) for i in range(torch.cuda.device_count())]
+
+
+def _check_folder(out: Path, jobs: dict[str, Job]) -> None:
+    """Raise InputError where a run of that name was made with other settings: its figures would stand for others."""
+    for name, job in jobs.items():
+        try:
+            plan = Run.read(out / "runs" / name).plan
+        except CheckpointError:
+            if (out / "runs" / name / "run.json").exists():
+                raise
+            continue
+        wanted = {"scale": job.scale, "device": job.device, **asdict(job.changes)}
+        there = {"scale": plan.scale, "device": plan.device, **asdict(plan.changes)}
+        differs = [
+            f"{key} {there[key]} there, {wanted[key]} here" for key in wanted if there[key] != wanted[key]
+        ]
+        if differs:
+            raise InputError(
+                f"{out} holds runs of another sweep: {name} has {'; '.join(differs)}. Give another folder, or the file as "
+                f"it was; seeds, recipes and values of the grid may be added."
+            )
+
+
+def store(sweep: Sweep, out: Path, failed: dict[str, str]) -> dict[str, Any]:
+    """Write sweep.json: each run with its scores, and the table."""
+    rows = []
+    for job in sweep.jobs():
+        status = _status(out, job)
+        row = {
+            "name": job.name,
+            "recipe": job.recipe,
+            "setting": job.setting,
+            "seed": job.seed,
+            "status": status or "not begun",
+        }
+        if status == "done":
+            about = Run.read(out / "runs" / job.name).about
+            row |= {"seconds": about["seconds"], "scores": about["scores"]}
+        if job.name in failed:
+            row["reason"] = failed[job.name]
+        rows.append(row)
+    result = {"sweep": asdict(sweep), "machine": experiments.machine(), "runs": rows, "table": summary(rows)}
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    write_atomic(out / "sweep.json", text.encode())
+    return result
+
+
+def summary(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Median and spread over the seeds of each score, by recipe and setting, of the runs that are done.
+
+    Returns:
+        a dict for each: "recipe", "score", "setting", "seeds" (how many), "median", "quartiles" (by linear
+        interpolation between the ordered values), "least", "greatest".
+    """
+    groups: dict[tuple, dict[str, Any]] = {}
+    for row in rows:
+        for score, value in row.get("scores", {}).items():
+            key = row["recipe"], score, tuple(row["setting"].items())
+            groups.setdefault(key, {"setting": row["setting"], "values": []})["values"].append(value)
+    table = []
+    for (recipe, score, _), group in groups.items():
+        values = group["values"]
+        first, median, third = (
+            statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+        )
+        table.append(
+            {
+                "recipe": recipe,
+                "score": score,
+                "setting": group["setting"],
+                "seeds": len(values),
+                "median": median,
+            }
+            | {"quartiles": [first, third], "least": min(values), "greatest": max(values)}
+        )
+    return table
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """What `summary` gives, as text: a block for each recipe and score, a line for each setting."""
+    lines, head = [], None
+    left = max([len(", ".join(words(row["setting"]))) for row in rows], default=0)
+    for row in sorted(rows, key=lambda row: (row["recipe"], row["score"])):
+        if head != (row["recipe"], row["score"]):
+            head = row["recipe"], row["score"]
+            lines += ["", f"{row['recipe']}: {row['score']}"]
+        first, third = row["quartiles"]
+        count = f"{row['seeds']} seed{'s' * (row['seeds'] > 1)}"
+        lines.append(
+            f"  {', '.join(words(row['setting'])):<{left}}  {row['median']:>10.4g}  quartiles {first:.4g} to {third:.4g}, "
+            f"all {row['least']:.4g} to {row['greatest']:.4g} ({count})"
+        )
+    return "\n".join(lines).strip() or "No run is done yet."
