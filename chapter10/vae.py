@@ -89,9 +89,24 @@ def bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:
 def softplus_sum(logits: Tensor) -> Tensor:
     """Σ log(1 + e^l) over the last dimension, [..., D] -> [...]: what `bernoulli_log_likelihood` subtracts from Σ x·l.
 
-    As Σ max(l, 0) − log sigmoid(|l|): on a CPU torch's softplus takes an unvectorised log1p, and eight times as long.
+    As Σ max(l, 0) − log Π sigmoid(|l|), the logarithm of up to 64 factors at a time, none below ½: on a CPU torch's softplus
+    takes an unvectorised log1p, and ten times as long. Where a gradient is wanted it is torch's, for at 0 that of |l| is none.
     """
-    return logits.relu().sum(-1) - logits.abs().sigmoid_().log_().sum(-1)
+    if logits.requires_grad:
+        return F.softplus(logits).sum(-1)
+    rows = logits.flatten(0, -2)  # (N, D); so many at a time that they stay in the processor's cache
+    parts = rows.split(max(1, 2**17 // rows.shape[1]))
+    return torch.cat([part.relu().sum(-1) - _log_of_products(part.abs().sigmoid_()).sum(-1) for part in parts]).view(logits.shape[:-1])
+
+
+def _log_of_products(p: Tensor) -> Tensor:
+    """[N, D] -> [N, D / 2, 4, … or 64], whose sums over the last dimension are those of log p."""
+    for _ in range(6):
+        if p.shape[1] % 2:
+            break
+        left, right = p.chunk(2, 1)
+        p = left * right
+    return p.log()
 
 
 def continuous_bernoulli_log_likelihood(logits: Tensor, x: Tensor) -> Tensor:

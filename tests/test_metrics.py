@@ -156,7 +156,7 @@ def test_chunks_of_samples_do_not_change_the_result(monkeypatch):
             return drawn.view(batch, k, dim)
 
         with monkeypatch.context() as patch:
-            patch.setattr(likelihood, "CHUNK_BYTES", 16 * 4 * 16 * samples)
+            patch.setattr(likelihood, "CHUNK_BYTES", 16 * 4 * samples)
             patch.setattr(torch, "randn", randn)  # torch's own gives other numbers in pieces than at once
             found.append(iwae_bound(made, x, 100).item())
         assert len(rest) == 0
