@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chapter10.errors import InputError
-from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_mode, in_packs
+from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_full, in_mode, in_packs
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "change_by_mates"]
 
@@ -161,7 +161,7 @@ class DCGANDiscriminator(nn.Module):
         x = as_images(x, self.size, self.channels)
         if self.pack > 1:  # (B, H·H·C) -> (B/m, m, H·H, C) -> (B/m, H·H, m, C) -> (B/m, H·H·m·C)
             x = in_packs(x, self.pack).unflatten(2, (-1, self.channels)).transpose(1, 2).flatten(1)
-        return self.model(x)
+        return in_full(self.model(x))
 
     def probability(self, x: Tensor) -> Tensor:
         """x [B, H·H·C] -> the probability of being real [B/m, 1]."""

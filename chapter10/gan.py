@@ -253,6 +253,7 @@ class GANTraining(Adversarial):
             and backprop.is_chain(self.generator.model)
             and backprop.is_chain(self.discriminator.model)
             and x.device.type == "cpu"
+            and not torch.is_autocast_enabled("cpu")
             and all(p.requires_grad and p.dtype == x.dtype == torch.float32 for p in self._parameters)
         )
 

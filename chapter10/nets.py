@@ -186,15 +186,15 @@ class ConvDiscriminator(nn.Module):
 
     def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, 784] -> what the second layer finds [B, 98·width], and the logits [B, 1], in one pass."""
-        features = self.model[: self._top](as_rows(x, self.img_dim, "The discriminator", "images"))
-        return features, self.model[self._top :](features)
+        features = self.features(x)
+        return features, in_full(self.model[self._top :](features))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.features_and_logits(x)[1]
 
     def features(self, x: Tensor) -> Tensor:
         """x [B, 784] -> what the second layer finds [B, 98·width]."""
-        return self.model[: self._top](as_rows(x, self.img_dim, "The discriminator", "images"))
+        return in_full(self.model[: self._top](as_rows(x, self.img_dim, "The discriminator", "images")))
 
     def probability(self, x: Tensor) -> Tensor:
         """x [B, 784] -> the probability of being real [B, 1]."""
@@ -244,6 +244,11 @@ def as_rows(x: Tensor, size: int, who: str, what: str) -> Tensor:
     if x.ndim != 2 or x.shape[1] != size or not x.is_floating_point():
         raise InputError(f"{who} takes float {what} as [B, {size}], found {x.dtype} {list(x.shape)}.")
     return x
+
+
+def in_full(x: Tensor) -> Tensor:
+    """x in float32, where fewer digits were computed (`precision`): what a network hands out, for losses are sums of it."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def in_packs(x: Tensor, pack: int) -> Tensor:

@@ -6,7 +6,7 @@ ones are in nets.py.
 
 from torch import Tensor, nn
 
-from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, in_packs, mlp
+from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, in_full, in_packs, mlp
 
 
 class Generator(nn.Module):
@@ -39,7 +39,7 @@ class Discriminator(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(as_rows(x, self.img_dim, "The discriminator", "images"))
+        return in_full(self.model(as_rows(x, self.img_dim, "The discriminator", "images")))
 
     def probability(self, x: Tensor) -> Tensor:
         """x [B, D] -> the probability of being real [B, 1], the chapter's output."""
@@ -96,7 +96,7 @@ class MixtureDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = as_rows(x, self.data_dim, "The discriminator", "points")
-        return self.model(in_packs(x, self.pack).flatten(1))  # (B, D) -> (B/m, m, D) -> (B/m, m·D) -> (B/m, 1)
+        return in_full(self.model(in_packs(x, self.pack).flatten(1)))  # (B, D) -> (B/m, m, D) -> (B/m, m·D) -> (B/m, 1)
 
     def probability(self, x: Tensor) -> Tensor:
         """x [B, data_dim] -> the probability of being real [B/m, 1]."""

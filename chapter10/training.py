@@ -26,6 +26,8 @@ from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, SaveError, TrainingError
 from chapter10.files import load_into, random_state, set_random_state
 from chapter10.nets import follow
+from chapter10.precision import check as check_precision
+from chapter10.precision import compile_networks, computing, device_of
 from chapter10.signals import Agree, Terminated, alone, asked_to_end
 
 BY_HAND = "by hand"
@@ -105,6 +107,8 @@ def fit(
     checkpoint: str | os.PathLike | Checkpoints | None = None,
     progress: bool = True,
     agree: Agree = alone,
+    precision: str = "float32",
+    compile: bool = False,
 ) -> History:
     """Train for a number of epochs.
 
@@ -123,9 +127,12 @@ def fit(
         checkpoint: a file, written after each epoch, or `Checkpoints` of a folder, written after so many steps or seconds.
             If there is one, training goes on from it and ends exactly as it would have without the interruption.
         progress: show a bar with speed and losses.
+        precision: what steps are computed in, "float32", "bfloat16" or "tf32" (see `precision`); losses stay in float32.
+        compile: whether torch compiles the networks, which takes a minute or more at the first step.
         agree: how several processes that train one model agree on where to end, see `signals.asked_to_end`.
     Raises:
-        InputError: for a number of epochs below 1, or a schedule of an attribute that the method lacks.
+        InputError: for a number of epochs below 1, a schedule of an attribute that the method lacks, or a precision that its
+            device lacks.
         TrainingError: when a part of the loss is not finite; the method is then as it was at the end of the
             epoch before.
         CheckpointError: when the checkpoint is damaged, of another model or of another plan of training.
@@ -133,6 +140,8 @@ def fit(
     """
     schedules, callbacks = schedules or {}, tuple(callbacks)  # called once an epoch: a generator would be empty by then
     _check(method, batches, epochs, schedules)
+    device = device_of(method.state_dict())
+    check_precision(precision, device)
     kept = keeper(checkpoint)
     if kept is not None:
         kept.begin()
@@ -140,11 +149,15 @@ def fit(
     if schedules:
         plan["schedules"] = {name: [float(schedules[name](i / 8)) for i in range(8)] for name in sorted(schedules)}
         plan["epochs"] = epochs  # a schedule runs over the whole training, so its length is part of the plan
+    plan |= ({"precision": precision} if precision != "float32" else {}) | ({"compile": True} if compile else {})
     devices = [i for i in range(torch.cuda.device_count())]
     with torch.random.fork_rng(devices), asked_to_end(kept is not None, agree) as asked:
         torch.manual_seed(seed)
         run = _Run(method, batches, epochs, schedules, plan, kept, asked)
+        run.computing = lambda: computing(precision, device)
         history, part = run.history, run.resume()
+        if compile:
+            compile_networks(method, device)
         with _bar(epochs * run.steps, run.saved, progress) as run.bar:
             try:
                 for epoch in range(len(history), epochs):
@@ -260,7 +273,8 @@ class _Run:
             while not history.interrupted and (x := self._next(batches, part)) is not None:
                 for name, schedule in self.schedules.items():
                     setattr(method, name, schedule((base + part.done) / (self.epochs * steps)))
-                means.add(method.step(x))
+                with self.computing():
+                    means.add(method.step(x))
                 part.done += 1
                 now, whole = time.perf_counter(), part.done == steps
                 if now - looked > LOOK_SECONDS or whole:
@@ -345,8 +359,9 @@ class _Means:
             step, part = (~finite).nonzero()[0].tolist()
             return self.count + step + 1, f"the part '{self.names[part]}' of the loss became {new[step, part].item()}"
         self.count += len(new)
-        summed = new.double().sum(0)
-        self.total = summed if self.total is None else self.total + summed
+        # One after the other, so that the sum does not depend on when it was looked at, or a training stopped.
+        new = new.double()
+        self.total = (new if self.total is None else torch.cat([self.total.unsqueeze(0), new])).cumsum(0)[-1].clone()
         self.latest, self.new = new[-1], []
         return None
 

@@ -8,7 +8,7 @@ the width. Images are rows [B, H·H·C] in [−1, 1] with the channels of a pixe
 from torch import Tensor, nn
 
 from chapter10.errors import InputError
-from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init
+from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_full
 
 
 class ResidualBlock(nn.Module):
@@ -66,7 +66,7 @@ class TranslationGenerator(nn.Module):
         self.apply(dcgan_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(_images(x, self.size, self.in_channels, "The generator"))
+        return in_full(self.model(_images(x, self.size, self.in_channels, "The generator")))
 
 
 class PatchDiscriminator(nn.Module):
@@ -109,7 +109,7 @@ class PatchDiscriminator(nn.Module):
         self.apply(dcgan_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(_images(x, self.size, self.channels, "The discriminator"))
+        return in_full(self.model(_images(x, self.size, self.channels, "The discriminator")))
 
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:

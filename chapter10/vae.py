@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from chapter10 import backprop, parallel
 from chapter10.data import check_unit
 from chapter10.errors import InputError
-from chapter10.nets import ACTIVATIONS, check_sizes, mlp
+from chapter10.nets import ACTIVATIONS, check_sizes, in_full, mlp
 from chapter10.training import adam
 
 
@@ -190,6 +190,7 @@ def by_hand(model: "VAE", x: Tensor) -> bool:
         parallel.world() == 1  # autograd is what the gradients of several processes are exchanged by
         and type(model) is VAE
         and x.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
         and x.dtype == model.fc_mu.weight.dtype == torch.float32
         and all(p.requires_grad for p in model.parameters())
         and backprop.is_chain(model.encoder)
@@ -276,14 +277,14 @@ class VAE(nn.Module):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x [B, D] -> mu, log_var, each [B, L]."""
         h = self.encoder(_as_rows(x, self.input_dim))
-        return self.fc_mu(h), self.fc_var(h)
+        return in_full(self.fc_mu(h)), in_full(self.fc_var(h))
 
     def reparameterize(self, mu: Tensor, log_var: Tensor) -> Tensor:
         return reparameterize(mu, log_var)
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, L] -> logits [B, D]."""
-        return self.decoder(_as_codes(z, self.latent_dim))
+        return in_full(self.decoder(_as_codes(z, self.latent_dim)))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [B, D] -> logits [B, D], mu [B, L], log_var [B, L]."""
@@ -319,7 +320,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """z [B, L] -> logits [B, D]."""
-        return self.decoder(_as_codes(z, self.latent_dim))
+        return in_full(self.decoder(_as_codes(z, self.latent_dim)))
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, D] -> logits [B, D]."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from chapter10 import parallel
 from chapter10.errors import InputError
-from chapter10.nets import Maps, as_rows, check_sizes
+from chapter10.nets import Maps, as_rows, check_sizes, in_full
 from chapter10.vae import _Training, bernoulli_log_likelihood
 
 
@@ -26,7 +26,8 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
             f"The vectors have {z.shape[-1]} numbers and the codes {codebook.shape[-1]}; give both the same, in the last dimension."
         )
     rows = z.flatten(0, -2)  # (N, C)
-    distance = torch.addmm(codebook.square().sum(1), rows, codebook.T, alpha=-2)  # (N, K)
+    with torch.autocast(z.device.type, enabled=False):  # which code is nearest may hang on the last digits
+        distance = torch.addmm(codebook.square().sum(1), rows, codebook.T, alpha=-2)  # (N, K)
     return distance.argmin(1).view(z.shape[:-1])
 
 
@@ -209,7 +210,7 @@ class VQVAE(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """x [B, D] in [0, 1] -> z [B, h, h, C], not yet quantised."""
         x = as_rows(x, self.input_dim, "The VQ-VAE", f"images of {self.side}×{self.side} pixels, flattened,")
-        return self.encoder(x).permute(0, 2, 3, 1)  # (B, C, h, h) -> (B, h, h, C): they lie in memory so
+        return in_full(self.encoder(x)).permute(0, 2, 3, 1)  # (B, C, h, h) -> (B, h, h, C): they lie in memory so
 
     def codes(self, x: Tensor) -> Tensor:
         """x [B, D] -> the numbers of its codes [B, h, h]."""
@@ -222,7 +223,7 @@ class VQVAE(nn.Module):
             raise InputError(
                 f"The decoder takes code vectors as [B, {size}, {size}, {dim}], found {list(quantised.shape)}."
             )
-        return self.decoder(quantised.permute(0, 3, 1, 2))  # (B, h, h, C) -> (B, C, h, h)
+        return in_full(self.decoder(quantised.permute(0, 3, 1, 2)))  # (B, h, h, C) -> (B, C, h, h)
 
     def decode_codes(self, codes: Tensor) -> Tensor:
         """The numbers of codes [B, h, h] -> logits [B, D]."""

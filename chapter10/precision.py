@@ -1,0 +1,90 @@
+"""Fewer digits for more speed: what a training step computes in, and networks that are compiled.
+
+Micikevicius et al. 2018, Mixed Precision Training. Weights, Adam's means and losses stay in float32 whatever is chosen; in
+"bfloat16" (8 bits of mantissa, float32's range, so losses need no scaling) are the products of matrices and convolutions,
+and what lies between them, by torch's autocast. "tf32" rounds the factors of products to 11 bits, on GPUs that have it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chapter10.errors import InputError
+
+PRECISIONS = ("float32", "bfloat16", "tf32")
+
+
+def available(device: str | torch.device) -> tuple[str, ...]:
+    """The precisions that the device has."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        ampere = torch.cuda.get_device_capability(device)[0] >= 8  # before it there were neither
+        return PRECISIONS if ampere else PRECISIONS[:1]
+    if torch.amp.is_autocast_available(device.type) and _multiplies(device, torch.bfloat16):
+        return PRECISIONS[:2]
+    return PRECISIONS[:1]
+
+
+def check(precision: str, device: str | torch.device) -> None:
+    """Raise InputError for a precision that is not known, or that the device lacks."""
+    there = available(device)
+    if precision not in there:
+        why = f"is one that {torch.device(device)} lacks" if precision in PRECISIONS else "is not known"
+        raise InputError(f"The precision {precision!r} {why}. Choose one of: {', '.join(there)}.")
+
+
+def _multiplies(device: torch.device, dtype: torch.dtype) -> bool:
+    try:
+        ones = torch.ones(2, 2, dtype=dtype, device=device)
+        return (ones @ ones)[0, 0].item() == 2
+    except (RuntimeError, TypeError):  # how torch says that a device has no such numbers
+        return False
+
+
+@contextmanager
+def computing(precision: str, device: str | torch.device) -> Iterator[None]:
+    """Compute in that precision, which `check` let through, for as long as it lasts."""
+    if precision == "bfloat16":
+        # Without the cache of rounded weights: within one step a player is updated, and then asked again.
+        with torch.autocast(torch.device(device).type, torch.bfloat16, cache_enabled=False):
+            yield
+    elif precision == "tf32":
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+    else:
+        yield
+
+
+def rounded(device_type: str) -> bool:
+    """Whether products are rounded to fewer digits just now: then no gradient is computed by hand."""
+    return torch.is_autocast_enabled(device_type)
+
+
+def device_of(state: Any) -> torch.device:
+    """Where the first tensor of a nesting of dicts and lists lies; the CPU if there is none."""
+    if isinstance(state, Tensor):
+        return state.device
+    items = state.values() if isinstance(state, dict) else state if isinstance(state, (list, tuple)) else ()
+    found = (device_of(item) for item in items)
+    return next(found, torch.device("cpu"))
+
+
+def compile_networks(method: Any, device: str | torch.device) -> None:
+    """Have torch compile the networks of a method, in place, when they are next called; on a GPU with CUDA graphs.
+
+    A network is compiled as a whole and each of its parts as well, for some methods call the parts: encoder, decoder. What
+    is called under neither stays as it was. Names in `state_dict` stay the same. The first steps take a minute or more.
+    """
+    mode = "reduce-overhead" if torch.device(device).type == "cuda" else None
+    found = {id(net): net for name, net in vars(method).items() if isinstance(net, nn.Module) and name != "averaged"}
+    for net in found.values():
+        for module in (net, *net.children()):
+            if type(module).forward is not nn.ModuleList.forward:
+                module.compile(mode=mode)
