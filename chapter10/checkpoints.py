@@ -87,7 +87,9 @@ class Checkpoints:
         if every_seconds is not None and not 0 < every_seconds < math.inf:  # written so that NaN fails too
             raise InputError(f"every_seconds is {every_seconds!r}; give a number of seconds above 0.")
         if not isinstance(keep, int) or keep < 1:
-            raise InputError(f"keep is {keep!r}; give how many checkpoints are to stay, a whole number from 1 up.")
+            raise InputError(
+                f"keep is {keep!r}; give how many checkpoints are to stay, a whole number from 1 up."
+            )
         self.folder, self.keep = Path(folder), keep
         self.every_steps, self.every_seconds = every_steps, every_seconds
         self._since = time.monotonic()  # of the last try to write
@@ -154,7 +156,11 @@ class Checkpoints:
             save_state(self.path(step), state, metadata)
         except SaveError as error:
             there = [s for s in self.steps() if s <= step]
-            kept = f"The last good checkpoint is {self.path(there[-1])}." if there else "There is no checkpoint yet."
+            kept = (
+                f"The last good checkpoint is {self.path(there[-1])}."
+                if there
+                else "There is no checkpoint yet."
+            )
             if last:
                 raise SaveError(f"{error} {kept}") from None
             _warn(f"{error} {kept} Training goes on, and tries again at the next checkpoint.")

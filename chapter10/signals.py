@@ -15,7 +15,8 @@ class Terminated(SystemExit):
         super().__init__(128 + getattr(signal, name))
 
 
-Agree = Callable[[str | None, int], str | None]  # from a process's own signal and its step to what all of them do
+# From a process's own signal and its step to what all of them do.
+Agree = Callable[[str | None, int], str | None]
 
 
 def alone(reason: str | None, step: int) -> str | None:
@@ -46,7 +47,8 @@ def asked_to_end(listen: bool = True, agree: Agree = alone) -> Iterator[Callable
 
     if listen and threading.current_thread() is threading.main_thread():
         for number in (getattr(signal, name) for name in NAMES):
-            if signal.getsignal(number) not in (None, signal.SIG_IGN):  # None: a handler that Python can't put back
+            # None is a handler that Python can't put back.
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):
                 earlier[number] = signal.signal(number, lambda number, frame: got.append(number))
     try:
         yield asked
