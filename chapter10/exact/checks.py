@@ -16,13 +16,27 @@ def check_tensor(
     wanted = "[" + ", ".join(map(str, shape)) + "]"
     if not isinstance(value, Tensor) or not value.is_floating_point():
         found = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"{name} is {found}; give a tensor of floats of shape {wanted}.")
+        raise InputError(
+            "{name} is {found}; give a tensor of floats of shape {wanted}.",
+            name=name,
+            found=found,
+            wanted=wanted,
+        )
     fits = len(value.shape) == len(shape) and all(
         n > 0 if isinstance(s, str) else n == s for n, s in zip(value.shape, shape, strict=True)
     )
     if not fits:
-        raise InputError(f"{name} has shape {list(value.shape)}; expected {wanted}.")
+        raise InputError(
+            "{name} has shape {shape}; expected {wanted}.",
+            name=name,
+            shape=list(value.shape),
+            wanted=wanted,
+        )
     if like is not None and value.dtype != like.dtype:
         raise InputError(
-            f"{name} is {value.dtype} and {like_name} is {like.dtype}; convert one with .to(...)."
+            "{name} is {dtype} and {like_name} is {dtype_2}; convert one with .to(...).",
+            name=name,
+            dtype=value.dtype,
+            like_name=like_name,
+            dtype_2=like.dtype,
         )

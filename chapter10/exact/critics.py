@@ -80,12 +80,15 @@ def penalty_critic(samples_a: Tensor, samples_b: Tensor, penalty: float = 10.0) 
     """
     if not 0 < penalty < math.inf:
         raise InputError(
-            f"penalty is {penalty}; give a weight above 0: without one the best critic is infinitely steep."
+            "penalty is {penalty}; give a weight above 0: without one the best critic is infinitely steep.",
+            penalty=penalty,
         )
     knots, ahead = _ahead(samples_a, samples_b)
     if len(samples_a) * len(samples_b) > MOST_PAIRS:
         raise InputError(
-            f"{len(samples_a):,} and {len(samples_b):,} samples make too many pairs; give 2,000 of each at most."
+            "{count:,} and {count_2:,} samples make too many pairs; give 2,000 of each at most.",
+            count=len(samples_a),
+            count_2=len(samples_b),
         )
     widths = knots.diff()
     density = _between(samples_a.double(), samples_b.double(), knots)
@@ -102,9 +105,12 @@ def clipped_critic(samples_a: Tensor, samples_b: Tensor, clip: float, hidden_dim
     the square of (w, b), with a kink at a sample, or in a corner: all of these are tried.
     """
     if not 0 < clip < math.inf:
-        raise InputError(f"clip is {clip}; give a bound for the weights above 0, such as 0.1.")
+        raise InputError("clip is {clip}; give a bound for the weights above 0, such as 0.1.", clip=clip)
     if not isinstance(hidden_dim, int) or hidden_dim < 1:
-        raise InputError(f"hidden_dim is {hidden_dim!r}; give a whole number of units from 1 up.")
+        raise InputError(
+            "hidden_dim is {hidden_dim!r}; give a whole number of units from 1 up.",
+            hidden_dim=hidden_dim,
+        )
     every = _every(samples_a, samples_b)
     w, b = [], []
     for sign in (clip, -clip):
@@ -141,7 +147,10 @@ def _every(samples_a: Tensor, samples_b: Tensor) -> Tensor:
     for name, samples in (("samples_a", samples_a), ("samples_b", samples_b)):
         check_tensor(name, samples, ("N",))
         if not samples.isfinite().all():
-            raise InputError(f"{name} has values that are not finite; a distance needs finite ones.")
+            raise InputError(
+                "{name} has values that are not finite; a distance needs finite ones.",
+                name=name,
+            )
     return torch.cat([samples_a, samples_b]).detach().double().unique()
 
 

@@ -69,12 +69,20 @@ class DiracGAN:
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
-            raise InputError(f"objective is {self.objective!r}; give one of {', '.join(OBJECTIVES)}.")
+            raise InputError(
+                "objective is {objective!r}; give one of {choices}.",
+                objective=self.objective,
+                choices=', '.join(OBJECTIVES),
+            )
         for name in ("r1", "instance_noise", "gradient_penalty"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}; give a finite number from 0 up.")
+                raise InputError(
+                    "{name} is {value}; give a finite number from 0 up.",
+                    name=name,
+                    value=getattr(self, name),
+                )
         if self.clip is not None and not 0 < self.clip < math.inf:
-            raise InputError(f"clip is {self.clip}; give a finite number above 0, or None.")
+            raise InputError("clip is {clip}; give a finite number above 0, or None.", clip=self.clip)
 
     # The game in continuous time
 
@@ -133,7 +141,7 @@ class DiracGAN:
         """The start and where each of `steps` rounds leads; theta and psi may be tensors [N], for N starts at once."""
         self._check_step(h, scheme, d_steps)
         if not isinstance(steps, int) or steps < 1:
-            raise InputError(f"steps is {steps!r}; give a whole number from 1 up.")
+            raise InputError("steps is {steps!r}; give a whole number from 1 up.", steps=steps)
         path = [torch.broadcast_tensors(*_numbers(theta, psi))]
         for _ in range(steps):
             path.append(self._step(*path[-1], h, scheme, d_steps))
@@ -214,14 +222,20 @@ class DiracGAN:
 
     def _check_step(self, h: float, scheme: str, d_steps: int) -> None:
         if scheme not in SCHEMES:
-            raise InputError(f"scheme is {scheme!r}; give one of {', '.join(SCHEMES)}.")
+            raise InputError(
+                "scheme is {scheme!r}; give one of {choices}.",
+                scheme=scheme,
+                choices=', '.join(SCHEMES),
+            )
         if not 0 < h < math.inf:
-            raise InputError(f"h is {h}; give a finite learning rate above 0.")
+            raise InputError("h is {h}; give a finite learning rate above 0.", h=h)
         if not isinstance(d_steps, int) or d_steps < 1:
-            raise InputError(f"d_steps is {d_steps!r}; give a whole number from 1 up.")
+            raise InputError("d_steps is {d_steps!r}; give a whole number from 1 up.", d_steps=d_steps)
         if d_steps > 1 and scheme != "alternating":
             raise InputError(
-                f'd_steps is {d_steps} in the scheme "{scheme}"; several belong to "alternating".'
+                'd_steps is {d_steps} in the scheme "{scheme}"; several belong to "alternating".',
+                d_steps=d_steps,
+                scheme=scheme,
             )
         if self.clip is not None and scheme == "flow":
             raise InputError(
@@ -235,7 +249,9 @@ def _numbers(theta: Number, psi: Number) -> tuple[Tensor, Tensor]:
         torch.broadcast_shapes(theta.shape, psi.shape)
     except RuntimeError:
         raise InputError(
-            f"theta has shape {list(theta.shape)} and psi {list(psi.shape)}; give two shapes that broadcast."
+            "theta has shape {shape} and psi {shape_2}; give two shapes that broadcast.",
+            shape=list(theta.shape),
+            shape_2=list(psi.shape),
         ) from None
     return theta, psi
 

@@ -55,4 +55,4 @@ def score_function_variance(mu: float, sigma: float, k: float, baseline: float =
 
 def _check_sigma(sigma: float | Tensor) -> None:
     if not bool((torch.as_tensor(sigma) > 0).all()):
-        raise InputError(f"sigma is {sigma}; a standard deviation is above 0.")
+        raise InputError("sigma is {sigma}; a standard deviation is above 0.", sigma=sigma)

@@ -58,12 +58,15 @@ class LinearGaussian:
         check_tensor("weight", self.weight, ("D", "L"))
         check_tensor("bias", self.bias, (self.weight.shape[0],), self.weight)
         if not 0 < self.noise_std < math.inf:
-            raise InputError(f"noise_std is {self.noise_std}; give a finite number above 0.")
+            raise InputError(
+                "noise_std is {noise_std}; give a finite number above 0.",
+                noise_std=self.noise_std,
+            )
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw z from the prior, then x given z: (x [n, D], z [n, L])."""
         if n < 1:
-            raise InputError(f"n is {n}; ask for at least one sample.")
+            raise InputError("n is {n}; ask for at least one sample.", n=n)
         data_dim, latent_dim = self.weight.shape
         like = {"dtype": self.weight.dtype, "device": self.weight.device}
         z = torch.randn(n, latent_dim, generator=generator, **like)
@@ -137,7 +140,10 @@ def gaussian_kl_full(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -
     latent_dim = mu_q.shape[-1]
     if mu_p.shape[-1] != latent_dim or any(c.shape[-2:] != (latent_dim, latent_dim) for c in (cov_q, cov_p)):
         shapes = ", ".join(str(list(t.shape)) for t in (mu_q, cov_q, mu_p, cov_p))
-        raise InputError(f"mu_q, cov_q, mu_p, cov_p have shapes {shapes}; they must share the dimension L.")
+        raise InputError(
+            "mu_q, cov_q, mu_p, cov_p have shapes {shapes}; they must share the dimension L.",
+            shapes=shapes,
+        )
     root_q, root_p = _cholesky("cov_q", cov_q), _cholesky("cov_p", cov_p)
     # In coordinates where p is N(0, I): the spread of q, its distance from p, and the ratio of volumes.
     spread = torch.linalg.solve_triangular(root_p, root_q, upper=False).square().sum((-2, -1))
@@ -197,7 +203,10 @@ def evidence_by_quadrature(
     check_tensor("x", x, ("B", "D"))
     _check_grid(limit, points, chunk)
     if not tolerance > 0:
-        raise InputError(f"tolerance is {tolerance}; give a number of nats above 0, such as 0.01.")
+        raise InputError(
+            "tolerance is {tolerance}; give a number of nats above 0, such as 0.01.",
+            tolerance=tolerance,
+        )
     log_likelihood = _checked_likelihood(decode, x, log_likelihood)
     axis = torch.linspace(-limit, limit, points, dtype=torch.float64, device=x.device)
     parts = []
@@ -318,14 +327,16 @@ def _bernoulli(logits: Tensor, x: Tensor) -> Tensor:
 
 def _check_grid(limit: float, points: int, chunk: int) -> None:
     if not 0 < limit < math.inf:
-        raise InputError(f"limit is {limit}; give half the side of the square of z, such as 6.")
+        raise InputError("limit is {limit}; give half the side of the square of z, such as 6.", limit=limit)
     if points < 5 or points % 2 == 0:
         raise InputError(
-            f"points is {points}; give an odd number of at least 5, so that half of them make a grid."
+            "points is {points}; give an odd number of at least 5, so that half of them make a grid.",
+            points=points,
         )
     if chunk < 1:
         raise InputError(
-            f"chunk is {chunk}; give the number of grid points to decode at a time, such as 4096."
+            "chunk is {chunk}; give the number of grid points to decode at a time, such as 4096.",
+            chunk=chunk,
         )
 
 
@@ -335,20 +346,26 @@ def _checked_likelihood(decode: Decoder, x: Tensor, log_likelihood: LogLikelihoo
         logits = decode(x.new_zeros(1, 2))
     except RuntimeError as error:
         raise InputError(
-            f"decode did not take z of shape [1, 2] and {x.dtype} ({str(error).splitlines()[0]}); quadrature needs a "
-            "decoder with two latent dimensions, and x of its dtype."
+            "decode did not take z of shape [1, 2] and {dtype} ({value}); quadrature needs a decoder with two "
+            "latent dimensions, and x of its dtype.",
+            dtype=x.dtype,
+            value=str(error).splitlines()[0],
         ) from error
     if log_likelihood is None:
         check_unit(x)
         if logits.shape != (1, x.shape[1]):
             raise InputError(
-                f"decode gave {list(logits.shape)} for one z; x needs logits of shape [1, {x.shape[1]}]."
+                "decode gave {shape} for one z; x needs logits of shape [1, {size}].",
+                shape=list(logits.shape),
+                size=x.shape[1],
             )
         log_likelihood = _bernoulli
     at_zero = log_likelihood(logits, x)
     if at_zero.shape != (len(x), 1):
         raise InputError(
-            f"log_likelihood gave shape {list(at_zero.shape)} for one z; expected [B, G] = [{len(x)}, 1]."
+            "log_likelihood gave shape {shape} for one z; expected [B, G] = [{count}, 1].",
+            shape=list(at_zero.shape),
+            count=len(x),
         )
     if at_zero.isnan().any():
         raise InputError("The log-likelihood at z = 0 is not a number: look for NaN in the decoder and in x.")
@@ -359,6 +376,8 @@ def _cholesky(name: str, matrix: Tensor) -> Tensor:
     root, info = torch.linalg.cholesky_ex(matrix)
     if bool((info != 0).any()):
         raise InputError(
-            f"{name} is not positive definite in {matrix.dtype}; check it, use float64, or more noise."
+            "{name} is not positive definite in {dtype}; check it, use float64, or more noise.",
+            name=name,
+            dtype=matrix.dtype,
         )
     return root

@@ -59,7 +59,9 @@ def values_and_slopes(function: Callable[[Tensor], Tensor], points: Tensor) -> t
         if not isinstance(values, Tensor) or values.numel() != len(flat):
             found = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise InputError(
-                f"function gave {found} for points {list(flat.shape)}; expected one value a point."
+                "function gave {found} for points {shape}; expected one value a point.",
+                found=found,
+                shape=list(flat.shape),
             )
         if not values.requires_grad:
             raise InputError(
@@ -191,7 +193,10 @@ def wasserstein_1d(samples_a: Tensor, samples_b: Tensor) -> Tensor:
     for name, samples in (("samples_a", samples_a), ("samples_b", samples_b)):
         check_tensor(name, samples, ("N",))
         if not samples.isfinite().all():
-            raise InputError(f"{name} has values that are not finite; a distance needs finite ones.")
+            raise InputError(
+                "{name} has values that are not finite; a distance needs finite ones.",
+                name=name,
+            )
     a, b = samples_a.double().sort().values, samples_b.double().sort().values
     every = torch.cat([a, b]).sort().values
     below_a, below_b = (
@@ -223,7 +228,8 @@ def _axis_weights(name: str, axis: Tensor) -> Tensor:
     widths = axis.double().diff()
     if len(axis) < 2 or not (widths > 0).all() or not axis.isfinite().all():
         raise InputError(
-            f"{name} must hold at least two finite values in rising order, as torch.linspace gives them."
+            "{name} must hold at least two finite values in rising order, as torch.linspace gives them.",
+            name=name,
         )
     weights = torch.zeros(len(axis), dtype=torch.float64, device=axis.device)
     weights[:-1] += widths / 2
@@ -244,7 +250,10 @@ def _check_log(name: str, log_density: Tensor) -> None:
     bad = int((log_density.isnan() | torch.isposinf(log_density)).sum())
     if bad:
         raise InputError(
-            f"{name} is NaN or +inf at {bad} of {log_density.numel()} points; give log densities."
+            "{name} is NaN or +inf at {bad} of {value} points; give log densities.",
+            name=name,
+            bad=bad,
+            value=log_density.numel(),
         )
 
 
@@ -261,8 +270,10 @@ def _densities(weights: Tensor, **logs: Tensor) -> tuple[Tensor, ...]:
         mass = float((weights.double() * log_density.detach().double().exp()).sum())
         if abs(mass - 1) > MASS_TOLERANCE:
             raise InputError(
-                f"{name} has a mass of {mass:.4g} on this grid, where a density has 1: widen the grid or make it finer, "
-                "and give the logarithm of a normalised density."
+                "{name} has a mass of {mass:.4g} on this grid, where a density has 1: widen the grid or make it "
+                "finer, and give the logarithm of a normalised density.",
+                name=name,
+                mass=mass,
             )
     return (*(log_density.double() for log_density in logs.values()), weights.double())
 

@@ -58,7 +58,9 @@ def ppca(
     count = len(data.values)
     if not isinstance(latent_dim, int) or not 1 <= latent_dim <= count:
         raise InputError(
-            f"latent_dim is {latent_dim!r}; give a whole number from 1 to the number of dimensions, {count}."
+            "latent_dim is {latent_dim!r}; give a whole number from 1 to the number of dimensions, {count}.",
+            latent_dim=latent_dim,
+            count=count,
         )
     if noise_std is None:
         if latent_dim == count or beta != 1:
@@ -146,6 +148,8 @@ def _price(variance: float, beta: float) -> float:
     check_weights(beta)
     if not 0 < variance < math.inf or beta == 0:
         raise InputError(
-            f"The noise's variance is {variance} and beta {beta}; both must be finite and above 0."
+            "The noise's variance is {variance} and beta {beta}; both must be finite and above 0.",
+            variance=variance,
+            beta=beta,
         )
     return beta * variance

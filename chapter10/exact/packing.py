@@ -35,15 +35,21 @@ def packs_of(p: Tensor, pack: int) -> Tensor:
     """The probabilities p [K] of single samples -> those of packs of m independent ones, in order, [K^m], float64."""
     check_tensor("p", p, ("K",))
     if not isinstance(pack, int) or pack < 1:
-        raise InputError(f"pack is {pack!r}; give a whole number from 1 up.")
+        raise InputError("pack is {pack!r}; give a whole number from 1 up.", pack=pack)
     if len(p) ** pack > MAX_PACKS:
         raise InputError(
-            f"Packs of {pack} from {len(p)} atoms are {len(p) ** pack:,}, too many to list: at most {MAX_PACKS:,}. Give fewer "
-            f"atoms, by putting together those with the same ratio p/q: it changes no distance."
+            "Packs of {pack} from {count} atoms are {value:,}, too many to list: at most {MAX_PACKS:,}. Give fewer "
+            "atoms, by putting together those with the same ratio p/q: it changes no distance.",
+            pack=pack,
+            count=len(p),
+            value=len(p) ** pack,
+            MAX_PACKS=MAX_PACKS,
         )
     if not (p >= 0).all() or abs(p.double().sum().item() - 1) > 1e-5:
         raise InputError(
-            f"p must be probabilities that add up to 1; they add up to {p.sum().item():.4g}, least {p.min():.4g}."
+            "p must be probabilities that add up to 1; they add up to {value:.4g}, least {lowest:.4g}.",
+            value=p.sum().item(),
+            lowest=p.min(),
         )
     single = p.double() / p.double().sum()
     product = single
@@ -61,7 +67,9 @@ def packed_distance(p: Tensor, q: Tensor, pack: int) -> PackedDistance:
     data, fakes = packs_of(p, pack), packs_of(q, pack)
     if len(data) != len(fakes):
         raise InputError(
-            f"p has {len(p)} atoms and q {len(q)}; give both the same, with 0 for those that are left out."
+            "p has {count} atoms and q {count_2}; give both the same, with 0 for those that are left out.",
+            count=len(p),
+            count_2=len(q),
         )
     divergence = jensen_shannon(data.log(), fakes.log(), torch.ones_like(data)).item()
     return PackedDistance((data - fakes).abs().sum().item() / 2, min(divergence, math.log(2)))

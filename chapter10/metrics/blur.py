@@ -35,7 +35,10 @@ def sharpness(images: Tensor) -> Sharpness:
     check_unit(images)
     side = math.isqrt(images.shape[-1])
     if images.ndim != 2 or side**2 != images.shape[1] or side < 2:
-        raise InputError(f"Sharpness takes flattened square images [N, side²], found {list(images.shape)}.")
+        raise InputError(
+            "Sharpness takes flattened square images [N, side²], found {shape}.",
+            shape=list(images.shape),
+        )
     found = in_chunks(spatial_frequency, images.view(-1, side, side)).double()
     return Sharpness(
         found.mean().item(), found.std(correction=0).item(), len(found), (found == 0).double().mean().item()

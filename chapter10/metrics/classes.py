@@ -75,14 +75,25 @@ class ClassHistogram(NamedTuple):
 def class_histogram(labels: Tensor, classes: int = 10) -> ClassHistogram:
     """Count the labels [N] that a classifier gives, as `Judge.labels` has them; N at least 10 for each class."""
     if labels.ndim != 1 or labels.is_floating_point() or labels.dtype == torch.bool:
-        raise InputError(f"Labels are whole numbers [N], found {labels.dtype} {list(labels.shape)}.")
+        raise InputError(
+            "Labels are whole numbers [N], found {dtype} {shape}.",
+            dtype=labels.dtype,
+            shape=list(labels.shape),
+        )
     if len(labels) < PER_CLASS * classes:
         raise InputError(
-            f"{len(labels):,} labels are too few to look for {classes} classes: give at least {PER_CLASS * classes:,}."
+            "{count:,} labels are too few to look for {classes} classes: give at least {product:,}.",
+            count=len(labels),
+            classes=classes,
+            product=PER_CLASS * classes,
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise InputError(
-            f"Labels of {classes} classes go from 0 to {classes - 1}, found {labels.min()} to {labels.max()}."
+            "Labels of {classes} classes go from 0 to {classes_less_1}, found {lowest} to {highest}.",
+            classes=classes,
+            classes_less_1=classes - 1,
+            lowest=labels.min(),
+            highest=labels.max(),
         )
     counts = torch.bincount(labels, minlength=classes)
     return ClassHistogram(

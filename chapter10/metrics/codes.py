@@ -36,11 +36,17 @@ def perplexity(codes: Tensor, num_codes: int) -> Perplexity:
     """
     if codes.is_floating_point() or codes.is_complex() or codes.numel() == 0:
         raise InputError(
-            f"The perplexity is of one or more codes, whole numbers; found {codes.dtype} {list(codes.shape)}."
+            "The perplexity is of one or more codes, whole numbers; found {dtype} {shape}.",
+            dtype=codes.dtype,
+            shape=list(codes.shape),
         )
     if codes.min() < 0 or codes.max() >= num_codes:
         raise InputError(
-            f"Codes reach from {codes.min().item()} to {codes.max().item()}; with num_codes = {num_codes} they end at {num_codes - 1}."
+            "Codes reach from {lowest} to {highest}; with num_codes = {num_codes} they end at {num_codes_less_1}.",
+            lowest=codes.min().item(),
+            highest=codes.max().item(),
+            num_codes=num_codes,
+            num_codes_less_1=num_codes - 1,
         )
     counts = torch.bincount(codes.flatten(), minlength=num_codes)
     share = counts.double() / counts.sum()

@@ -79,7 +79,9 @@ def _equal_bins(values: Tensor, bins: int) -> Tensor:
 def _check(codes: Tensor, factors: Tensor, bins: int) -> None:
     if codes.ndim != 2 or codes.shape[1] < 2 or not codes.is_floating_point():
         raise InputError(
-            f"The gap takes codes of floats [N, L] with two dimensions or more, found {codes.dtype} {list(codes.shape)}."
+            "The gap takes codes of floats [N, L] with two dimensions or more, found {dtype} {shape}.",
+            dtype=codes.dtype,
+            shape=list(codes.shape),
         )
     if (
         factors.ndim != 2
@@ -88,8 +90,10 @@ def _check(codes: Tensor, factors: Tensor, bins: int) -> None:
         or factors.dtype != torch.int64
     ):
         raise InputError(
-            f"Factors are whole numbers [{len(codes)}, F], int64, one row for each code; found {factors.dtype} "
-            f"{list(factors.shape)}."
+            "Factors are whole numbers [{count}, F], int64, one row for each code; found {dtype} {shape}.",
+            count=len(codes),
+            dtype=factors.dtype,
+            shape=list(factors.shape),
         )
     if len(codes) == 0 or not codes.isfinite().all():
         raise InputError(
@@ -98,14 +102,22 @@ def _check(codes: Tensor, factors: Tensor, bins: int) -> None:
     values = [len(column.unique()) for column in factors.T]
     if min(values) < 2 or factors.min() < 0:
         raise InputError(
-            f"Each factor needs two values or more, from 0 up; found {values} different ones. Leave a constant factor out."
+            "Each factor needs two values or more, from 0 up; found {values} different ones. Leave a constant "
+            "factor out.",
+            values=values,
         )
     if not isinstance(bins, int) or bins < max(values):
         raise InputError(
-            f"bins is {bins!r}; give a whole number, no fewer than the {max(values)} values that a factor has."
+            "bins is {bins!r}; give a whole number, no fewer than the {most} values that a factor has.",
+            bins=bins,
+            most=max(values),
         )
     if len(codes) < PER_CELL * bins * max(values):
         raise InputError(
-            f"{len(codes):,} codes are too few for {bins} bins and {max(values)} values: give at least "
-            f"{PER_CELL * bins * max(values):,}, or fewer bins."
+            "{count:,} codes are too few for {bins} bins and {most} values: give at least {product:,}, or fewer "
+            "bins.",
+            count=len(codes),
+            bins=bins,
+            most=max(values),
+            product=PER_CELL * bins * max(values),
         )

@@ -80,8 +80,10 @@ def frechet_of_features(real: Tensor, fake: Tensor) -> float:
     check_features("fake", fake)
     if real.shape != fake.shape:
         raise InputError(
-            f"The real features are {list(real.shape)}, the fake ones {list(fake.shape)}; give as many of one as of the "
-            f"other, from the same layer: distances from unequal counts can't be compared."
+            "The real features are {shape}, the fake ones {shape_2}; give as many of one as of the other, from the "
+            "same layer: distances from unequal counts can't be compared.",
+            shape=list(real.shape),
+            shape_2=list(fake.shape),
         )
     _check_enough(*real.shape)
     real, fake = real.double(), fake.double()
@@ -112,21 +114,32 @@ def _root(name: str, matrix: Tensor, size: int) -> Tensor:
     """The symmetric square root of a covariance, float64."""
     if not matrix.is_floating_point() or matrix.shape != (size, size):
         raise InputError(
-            f"{name} must be floats [{size}, {size}] as its mean has {size}, found {matrix.dtype} {list(matrix.shape)}."
+            "{name} must be floats [{size}, {size}] as its mean has {size}, found {dtype} {shape}.",
+            name=name,
+            size=size,
+            dtype=matrix.dtype,
+            shape=list(matrix.shape),
         )
     if not matrix.isfinite().all():
-        raise InputError(f"{name} holds NaN or infinity: look for them in the features it was made from.")
+        raise InputError(
+            "{name} holds NaN or infinity: look for them in the features it was made from.",
+            name=name,
+        )
     rounding = 10 * size * torch.finfo(matrix.dtype).eps * matrix.abs().max().item()
     gap = (matrix - matrix.T).abs().max().item()
     if gap > rounding:
         raise InputError(
-            f"{name} is not symmetric: entries across its diagonal differ by up to {gap:.3g}; a covariance is."
+            "{name} is not symmetric: entries across its diagonal differ by up to {gap:.3g}; a covariance is.",
+            name=name,
+            gap=gap,
         )
     values, vectors = torch.linalg.eigh(matrix.double())
     if values[0] < -rounding:
         raise InputError(
-            f"{name} is not positive semi-definite: its smallest eigenvalue is {values[0].item():.3g}; a covariance has "
-            f"none below 0."
+            "{name} is not positive semi-definite: its smallest eigenvalue is {value:.3g}; a covariance has none "
+            "below 0.",
+            name=name,
+            value=values[0].item(),
         )
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 
@@ -134,18 +147,31 @@ def _root(name: str, matrix: Tensor, size: int) -> Tensor:
 def _check_means(mean_a: Tensor, mean_b: Tensor) -> None:
     for name, mean in (("mean_a", mean_a), ("mean_b", mean_b)):
         if not mean.is_floating_point() or mean.ndim != 1 or len(mean) == 0:
-            raise InputError(f"{name} must be floats [F], found {mean.dtype} {list(mean.shape)}.")
+            raise InputError(
+                "{name} must be floats [F], found {dtype} {shape}.",
+                name=name,
+                dtype=mean.dtype,
+                shape=list(mean.shape),
+            )
         if not mean.isfinite().all():
-            raise InputError(f"{name} holds NaN or infinity: look for them in the features it was made from.")
+            raise InputError(
+                "{name} holds NaN or infinity: look for them in the features it was made from.",
+                name=name,
+            )
     if len(mean_a) != len(mean_b):
         raise InputError(
-            f"The means have {len(mean_a)} and {len(mean_b)} features; give both from the same layer."
+            "The means have {count} and {count_2} features; give both from the same layer.",
+            count=len(mean_a),
+            count_2=len(mean_b),
         )
 
 
 def _check_enough(count: int, features: int) -> None:
     if count < PER_FEATURE * features:
         raise InputError(
-            f"{count:,} samples are too few for the covariance of {features} features: give at least "
-            f"{PER_FEATURE * features:,}, and as many real ones again for each side."
+            "{count:,} samples are too few for the covariance of {features} features: give at least {product:,}, "
+            "and as many real ones again for each side.",
+            count=count,
+            features=features,
+            product=PER_FEATURE * features,
         )

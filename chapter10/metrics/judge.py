@@ -32,11 +32,17 @@ class Judge:
 
     def __post_init__(self):
         if not 0 <= self.accuracy <= 1:
-            raise InputError(f"The accuracy of {self.name} is {self.accuracy}; give a share from 0 to 1.")
+            raise InputError(
+                "The accuracy of {name} is {accuracy}; give a share from 0 to 1.",
+                name=self.name,
+                accuracy=self.accuracy,
+            )
         if not callable(getattr(self.classifier, self.layer, None)):
             raise InputError(
-                f"{type(self.classifier).__name__} has no layer {self.layer!r}; give the name of a method that takes "
-                f"images to features, such as 'features' or 'forward'."
+                "{kind} has no layer {layer!r}; give the name of a method that takes images to features, such as "
+                "'features' or 'forward'.",
+                kind=type(self.classifier).__name__,
+                layer=self.layer,
             )
 
     def __repr__(self) -> str:
@@ -57,8 +63,12 @@ def check_count(real: int, count: int) -> None:
     """Raise InputError unless two disjoint sets of `count` images can be drawn from `real` images."""
     if real < 2 * count:
         raise InputError(
-            f"{count:,} samples need {2 * count:,} real images, half to be compared with and half to show what real "
-            f"images score; found {real:,}. Give more real images, or {real // 2:,} samples."
+            "{count:,} samples need {product:,} real images, half to be compared with and half to show what real "
+            "images score; found {real:,}. Give more real images, or {value:,} samples.",
+            count=count,
+            product=2 * count,
+            real=real,
+            value=real // 2,
         )
 
 
@@ -75,9 +85,13 @@ def check_features(name: str, features: Tensor) -> None:
     """Raise InputError unless they are finite floats [N, F] with N, F > 0."""
     if not features.is_floating_point() or features.ndim != 2 or 0 in features.shape:
         raise InputError(
-            f"The {name} features must be floats [N, F], found {features.dtype} {list(features.shape)}."
+            "The {name} features must be floats [N, F], found {dtype} {shape}.",
+            name=name,
+            dtype=features.dtype,
+            shape=list(features.shape),
         )
     if not features.isfinite().all():
         raise InputError(
-            f"The {name} features hold NaN or infinity: look for them in the images and in the classifier."
+            "The {name} features hold NaN or infinity: look for them in the images and in the classifier.",
+            name=name,
         )

@@ -30,10 +30,16 @@ def iwae_bound(model: VAE, x: Tensor, num_samples: int) -> Tensor:
         [B].
     """
     if not isinstance(num_samples, int) or num_samples < 1:
-        raise InputError(f"num_samples is {num_samples!r}; give a whole number of samples from 1 up.")
+        raise InputError(
+            "num_samples is {num_samples!r}; give a whole number of samples from 1 up.",
+            num_samples=num_samples,
+        )
     check_unit(x)
     if x.ndim != 2:
-        raise InputError(f"The bound takes a batch of flattened images [B, D], found {list(x.shape)}.")
+        raise InputError(
+            "The bound takes a batch of flattened images [B, D], found {shape}.",
+            shape=list(x.shape),
+        )
     rows = max(1, int(CHUNK_BYTES * (1 if x.device.type == "cpu" else OFF_CPU) / 4 / x.shape[1]))  # of logits in a chunk
     samples = min(num_samples, rows)
     return torch.cat([_iwae(model, part, num_samples, samples) for part in x.split(max(1, rows // samples))])
@@ -78,6 +84,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> int:
     """
     if mu.ndim != 2 or len(mu) < 2:
         raise InputError(
-            f"Active units need the posterior means of two images or more, [N, L]; found {list(mu.shape)}."
+            "Active units need the posterior means of two images or more, [N, L]; found {shape}.",
+            shape=list(mu.shape),
         )
     return int((mu.var(0) > threshold).sum())

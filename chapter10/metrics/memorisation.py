@@ -55,11 +55,17 @@ def nearest_training(
         percentile: p, above 0 and at most 50.
     """
     if not 0 < percentile <= 50:
-        raise InputError(f"percentile is {percentile}; give a number above 0 and at most 50.")
+        raise InputError(
+            "percentile is {percentile}; give a number above 0 and at most 50.",
+            percentile=percentile,
+        )
     if len(held_out) * percentile < 100:
         raise InputError(
-            f"{len(held_out):,} held-out images are too few for the percentile {percentile:g}: give at least "
-            f"{-int(-100 // percentile):,}, or a higher percentile."
+            "{count:,} held-out images are too few for the percentile {percentile:g}: give at least {value:,}, or "
+            "a higher percentile.",
+            count=len(held_out),
+            percentile=percentile,
+            value=-int(-100 // percentile),
         )
     distance, index = nearest(samples, training)
     others = nearest(held_out, training).distance
@@ -83,7 +89,9 @@ def nearest(x: Tensor, among: Tensor) -> Nearest:
         check_unit(images)
     if x.ndim != 2 or among.ndim != 2 or x.shape[1] != among.shape[1]:
         raise InputError(
-            f"Give images [N, D] and [T, D] with as many pixels, found {list(x.shape)} and {list(among.shape)}."
+            "Give images [N, D] and [T, D] with as many pixels, found {shape} and {shape_2}.",
+            shape=list(x.shape),
+            shape_2=list(among.shape),
         )
     found = [_nearest(part.to(among.dtype), among) for part in x.split(ROWS)]
     return Nearest(torch.cat([part.distance for part in found]), torch.cat([part.index for part in found]))

@@ -54,14 +54,20 @@ def mode_coverage(mixture: GaussianMixture, points: Tensor, radius: float = 3.0)
     weights = torch.full((modes,), 1 / modes) if mixture.weights is None else mixture.weights
     if points.ndim != 2 or points.shape[1] != dimensions or not points.is_floating_point():
         raise InputError(
-            f"The mixture takes points [N, {dimensions}] of floats, found {points.dtype} {list(points.shape)}."
+            "The mixture takes points [N, {dimensions}] of floats, found {dtype} {shape}.",
+            dimensions=dimensions,
+            dtype=points.dtype,
+            shape=list(points.shape),
         )
     needed = math.ceil(
         PER_MODE / weights[weights > 0].min().item() - 1e-3
     )  # 1/25 is a little less in float32
     if len(points) < needed:
         raise InputError(
-            f"{len(points):,} samples are too few to look for {modes} modes: give at least {needed:,}."
+            "{count:,} samples are too few to look for {modes} modes: give at least {needed:,}.",
+            count=len(points),
+            modes=modes,
+            needed=needed,
         )
     if not points.isfinite().all():
         raise InputError("Some points are NaN or infinite: the generator that made them has diverged.")

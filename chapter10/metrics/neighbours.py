@@ -102,7 +102,9 @@ def neighbour_scores(real: Tensor, fake: Tensor, k: int = 3, k_coverage: int = 5
     check_features("fake", fake)
     if real.shape[1] != fake.shape[1]:
         raise InputError(
-            f"There are {real.shape[1]} real features and {fake.shape[1]} fake ones; give both from the same layer."
+            "There are {size} real features and {size_2} fake ones; give both from the same layer.",
+            size=real.shape[1],
+            size_2=fake.shape[1],
         )
     _check_neighbours(len(real), len(fake), k, k_coverage)
     centre = real.double().mean(0)  # distances stay, and rounding shrinks
@@ -155,10 +157,18 @@ def _square_radii(points: Tensor, neighbours: tuple[int, ...]) -> Tensor:
 def _check_neighbours(real: int, fake: int, k: int, k_coverage: int) -> None:
     for name, value in (("k", k), ("k_coverage", k_coverage)):
         if not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} is {value!r}; give a whole number of neighbours from 1 up.")
+            raise InputError(
+                "{name} is {value!r}; give a whole number of neighbours from 1 up.",
+                name=name,
+                value=value,
+            )
     needed = PER_NEIGHBOUR * max(k, k_coverage)
     if min(real, fake) < needed:
         raise InputError(
-            f"{real:,} real and {fake:,} fake features are too few for {max(k, k_coverage)} neighbours: give at least "
-            f"{needed:,} of each."
+            "{real:,} real and {fake:,} fake features are too few for {most} neighbours: give at least {needed:,} "
+            "of each.",
+            real=real,
+            fake=fake,
+            most=max(k, k_coverage),
+            needed=needed,
         )

@@ -24,7 +24,9 @@ def pixel_error(images: Tensor, known: Tensor) -> Tensor:
     """The root mean square difference of a pixel between images [N, D] and the right ones [N, D], in [0, 1]: [N]."""
     if images.shape != known.shape or images.ndim != 2:
         raise InputError(
-            f"Each image needs its right answer: two tensors [N, D] of one shape, found {list(images.shape)} and {list(known.shape)}."
+            "Each image needs its right answer: two tensors [N, D] of one shape, found {shape} and {shape_2}.",
+            shape=list(images.shape),
+            shape_2=list(known.shape),
         )
     check_unit(images)
     check_unit(known)
@@ -39,7 +41,9 @@ def class_agreement(judge: Judge, before: Tensor, after: Tensor) -> float:
     """
     if len(before) != len(after):
         raise InputError(
-            f"Images before and after belong together one by one, found {len(before):,} and {len(after):,}."
+            "Images before and after belong together one by one, found {count:,} and {count_2:,}.",
+            count=len(before),
+            count_2=len(after),
         )
     return (judge.labels(before) == judge.labels(after)).double().mean().item()
 
@@ -88,9 +92,16 @@ def translation_scores(
         count: the first so many test images; all if None.
     """
     if start not in ("a", "b"):
-        raise InputError(f"start is {start!r}; give 'a' or 'b', the domain that the images come from.")
+        raise InputError(
+            "start is {start!r}; give 'a' or 'b', the domain that the images come from.",
+            start=start,
+        )
     if count is not None and not 1 <= count <= len(domains.labels):
-        raise InputError(f"{count} test images were asked for; there are 1 to {len(domains.labels):,}.")
+        raise InputError(
+            "{count} test images were asked for; there are 1 to {count_2:,}.",
+            count=count,
+            count_2=len(domains.labels),
+        )
     a, b = (to_signed(images[:count]) for images in (domains.test_a, domains.test_b))
     (source, read_source), (known, read) = sides = [(a, domains.read_a), (b, domains.read_b)]
     if start == "b":
@@ -111,5 +122,10 @@ def translation_scores(
 
 def _checked(made: Tensor, wanted: Tensor, name: str) -> Tensor:
     if made.shape != wanted.shape:
-        raise InputError(f"`{name}` must give rows {list(wanted.shape)}, found {list(made.shape)}.")
+        raise InputError(
+            "`{name}` must give rows {shape}, found {shape_2}.",
+            name=name,
+            shape=list(wanted.shape),
+            shape_2=list(made.shape),
+        )
     return made
