@@ -60,8 +60,11 @@ class Adversarial(Averaged):
             check_signed(x)
         if len(x) < steps:
             raise InputError(
-                f"A batch of {len(x)} cannot be split among {steps} steps of the {self.role}: give larger "
-                f"batches, and drop_last=True if the last one is short."
+                "A batch of {count} cannot be split among {steps} steps of the {role}: give larger batches, and "
+                "drop_last=True if the last one is short.",
+                count=len(x),
+                steps=steps,
+                role=self.role,
             )
         return x.tensor_split(steps)
 
@@ -128,10 +131,11 @@ def _scores_far_out(generator: nn.Module, opponent: nn.Module, role: str) -> Ten
     """
     if not hasattr(generator, "latent_dim"):
         raise InputError(
-            f"{type(generator).__name__} does not say how long its z is: set its attribute latent_dim, such as to 100."
+            "{kind} does not say how long its z is: set its attribute latent_dim, such as to 100.",
+            kind=type(generator).__name__,
         )
     if next(opponent.parameters(), None) is None:
-        raise InputError(f"The {role} has no weights to train: give a network that has some.")
+        raise InputError("The {role} has no weights to train: give a network that has some.", role=role)
     with in_mode(generator, opponent):
         first, source = next(generator.parameters()), torch.Generator().manual_seed(0)
         z = torch.randn(2, generator.latent_dim, generator=source, dtype=first.dtype)
@@ -143,12 +147,18 @@ def _scores_far_out(generator: nn.Module, opponent: nn.Module, role: str) -> Ten
             scores = opponent(far)
         except (RuntimeError, InputError) as error:
             raise InputError(
-                f"The generator makes data [B, {', '.join(map(str, made.shape[1:]))}], which the {role} does "
-                f"not take ({str(error).rstrip('.')}). Give both the same img_dim."
+                "The generator makes data [B, {choices}], which the {role} does not take ({value}). Give both the "
+                "same img_dim.",
+                choices=', '.join(map(str, made.shape[1:])),
+                role=role,
+                value=str(error).rstrip('.'),
             ) from None
     if scores.shape != (64, 1):
         what = "logit" if role == "discriminator" else "score"
         raise InputError(
-            f"The {role} must give one {what} an image, [64, 1] for 64 images; it gives {list(scores.shape)}."
+            "The {role} must give one {what} an image, [64, 1] for 64 images; it gives {shape}.",
+            role=role,
+            what=what,
+            shape=list(scores.shape),
         )
     return scores

@@ -46,11 +46,14 @@ class AutoregressiveVAE(VAE):
         self.side, self.context = math.isqrt(input_dim), context
         if self.side**2 != input_dim:
             raise InputError(
-                f"input_dim is {input_dim}; a window needs rows and columns, so give a square number such as 784."
+                "input_dim is {input_dim}; a window needs rows and columns, so give a square number such as 784.",
+                input_dim=input_dim,
             )
         if not isinstance(context, int) or not 0 <= context < self.side:
             raise InputError(
-                f"context is {context!r}; give a whole number of rows from 0 to {self.side - 1}."
+                "context is {context!r}; give a whole number of rows from 0 to {side_less_1}.",
+                context=context,
+                side_less_1=self.side - 1,
             )
         self.from_picture = nn.Linear(1, width)
         window = 2 * context * (context + 1)
@@ -61,7 +64,9 @@ class AutoregressiveVAE(VAE):
         """z [B, L], x [B, D] -> logits [B, D]: that of a pixel depends on z and on the pixels of its window alone."""
         if len(_as_codes(z, self.latent_dim)) != len(_as_rows(x, self.input_dim)):
             raise InputError(
-                f"The decoder takes an image for each code, found {len(z)} codes and {len(x)} images."
+                "The decoder takes an image for each code, found {count} codes and {count_2} images.",
+                count=len(z),
+                count_2=len(x),
             )
         if torch.is_grad_enabled() or len(z) <= PIECE:
             return self._decode(z, x)
@@ -94,7 +99,7 @@ class AutoregressiveVAE(VAE):
         weight = self.from_picture.weight
         z = torch.randn(n, self.latent_dim, generator=generator).to(weight) if z is None else z
         if len(_as_codes(z, self.latent_dim)) != n:
-            raise InputError(f"{n} samples need as many codes, found {len(z)}.")
+            raise InputError("{n} samples need as many codes, found {count}.", n=n, count=len(z))
         picture = self.decoder(z).view(n, self.side, self.side, 1)
         drawn = self.from_picture(picture)  # (n, S, S, C)
         uniform = torch.rand(n, self.side, self.side, generator=generator).to(weight)

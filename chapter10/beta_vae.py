@@ -40,7 +40,9 @@ class Subject:
     def of(cls, name: str) -> "Subject":
         if name not in SUBJECTS:
             raise InputError(
-                f"There are no images {name!r} to measure β on. Choose one of: {', '.join(SUBJECTS)}."
+                "There are no images {name!r} to measure β on. Choose one of: {choices}.",
+                name=name,
+                choices=', '.join(SUBJECTS),
             )
         images = shapes.split() if name == "shapes" else data.load(name)
         grey = data.to_unit(images.test)

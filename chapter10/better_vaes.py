@@ -54,7 +54,7 @@ def train_for(
         "steps", "images_seen", "seconds" spent.
     """
     if not 0 < seconds < float("inf"):
-        raise InputError(f"seconds is {seconds}; give a time above 0.")
+        raise InputError("seconds is {seconds}; give a time above 0.", seconds=seconds)
     rate, steps, seen, started = warmup_cosine(lr, warmup), 0, 0, time.process_time()
     for x in _endless(batches):
         spent = time.process_time() - started
@@ -73,7 +73,11 @@ def _endless(batches: data.Batches) -> Iterator[Tensor]:
 def train(kind: str, images: data.Images, seed: int, seconds: float) -> Trained:
     """One of `KINDS`, trained from nothing for so many processor seconds."""
     if kind not in KINDS:
-        raise InputError(f"There is no {kind!r} to train. Choose one of: {', '.join(KINDS)}.")
+        raise InputError(
+            "There is no {kind!r} to train. Choose one of: {choices}.",
+            kind=kind,
+            choices=', '.join(KINDS),
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return KINDS[kind](images, seconds)

@@ -30,7 +30,10 @@ class MaskedConv2d(nn.Module):
         super().__init__()
         check_sizes(inputs=inputs, outputs=outputs, rows=rows, columns=columns)
         if columns % 2 == 0:
-            raise InputError(f"columns is {columns}; give an odd number, so that there is one in the middle.")
+            raise InputError(
+                "columns is {columns}; give an odd number, so that there is one in the middle.",
+                columns=columns,
+            )
         self.conv = nn.Conv2d(inputs, outputs, (rows, columns))
         mask = torch.ones(rows, columns)
         mask[-1, columns // 2 + itself :] = 0
@@ -150,9 +153,15 @@ class CodePrior(nn.Module):
         book, size = model.quantizer.codebook.detach(), model.map_size
         if book.shape != self.codebook.shape or size != self.size:
             raise InputError(
-                f"The prior is made for {self.num_codes} codes of {self.codebook.shape[1]} numbers on {self.size}×{self.size} places, "
-                f"this VQ-VAE has {len(book)} of {book.shape[1]} on {size}×{size}: make CodePrior(num_codes={len(book)}, "
-                f"size={size}, code_dim={book.shape[1]})."
+                "The prior is made for {num_codes} codes of {size} numbers on {size_2}×{size_2} places, this "
+                "VQ-VAE has {count} of {size_3} on {size_4}×{size_4}: make CodePrior(num_codes={count}, "
+                "size={size_4}, code_dim={size_3}).",
+                num_codes=self.num_codes,
+                size=self.codebook.shape[1],
+                size_2=self.size,
+                count=len(book),
+                size_3=book.shape[1],
+                size_4=size,
             )
         if not self.codebook.any():
             self.codebook.copy_(book)
@@ -221,7 +230,9 @@ def bits_per_image(model: VQVAE, prior: CodePrior | None, x: Tensor, seen: Tenso
     seen = x if seen is None else seen
     if seen.shape != x.shape:
         raise InputError(
-            f"x is {list(x.shape)} and seen {list(seen.shape)}; give for each image what its codes are made of."
+            "x is {shape} and seen {shape_2}; give for each image what its codes are made of.",
+            shape=list(x.shape),
+            shape_2=list(seen.shape),
         )
 
     def bits(both: Tensor) -> Tensor:

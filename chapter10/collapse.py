@@ -82,7 +82,11 @@ def train(
         the model in eval mode, and a list for each of "step", "beta" and what `look_at` gives.
     """
     if way not in WAYS:
-        raise InputError(f"There is no way {way!r} to train. Choose one of: {', '.join(WAYS)}.")
+        raise InputError(
+            "There is no way {way!r} to train. Choose one of: {choices}.",
+            way=way,
+            choices=', '.join(WAYS),
+        )
     method, schedules = method_for(WAYS[way], seed)
     x = held_out(images)[:LOOKED_AT]
     found: dict[str, list[float]] = {}

@@ -84,7 +84,11 @@ def train(
         processor seconds of all of the training (without the looks).
     """
     if kind not in LR:
-        raise InputError(f"There is no {kind!r} to train. Choose one of: {', '.join(LR)}.")
+        raise InputError(
+            "There is no {kind!r} to train. Choose one of: {choices}.",
+            kind=kind,
+            choices=', '.join(LR),
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if kind == "VAE":

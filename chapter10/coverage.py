@@ -69,11 +69,19 @@ def play(mixture: str, name: str, seed: int, steps: int | None = None) -> list[d
     """One game on a mixture, with the coverage at `LOOKS` moments of it: a row each."""
     if mixture not in MIXTURES or name not in METHODS:
         raise InputError(
-            f"There is no game {name!r} on {mixture!r}. Games: {', '.join(METHODS)}; mixtures: {', '.join(MIXTURES)}."
+            "There is no game {name!r} on {mixture!r}. Games: {choices}; mixtures: {choices_2}.",
+            name=name,
+            mixture=mixture,
+            choices=', '.join(METHODS),
+            choices_2=', '.join(MIXTURES),
         )
     steps = steps or STEPS[mixture]
     if steps < LOOKS or steps % LOOKS:
-        raise InputError(f"{steps} steps can't be split by {LOOKS} looks; give a multiple of {LOOKS}.")
+        raise InputError(
+            "{steps} steps can't be split by {LOOKS} looks; give a multiple of {LOOKS}.",
+            steps=steps,
+            LOOKS=LOOKS,
+        )
     points, method = MIXTURES[mixture](), METHODS[name](seed)
     rows = []
 

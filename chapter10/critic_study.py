@@ -99,7 +99,11 @@ def rank_correlation(a: list[float], b: list[float]) -> float:
     """Spearman's: 1 if both rise and fall together, 0 if there is no telling, −1 if one falls where the other rises."""
     x, y = (torch.tensor(v, dtype=torch.float64).argsort().argsort().double() for v in (a, b))
     if len(x) != len(y) or len(x) < 3:
-        raise InputError(f"Ranks need two lists of one length from 3 up, found {len(x)} and {len(y)}.")
+        raise InputError(
+            "Ranks need two lists of one length from 3 up, found {count} and {count_2}.",
+            count=len(x),
+            count_2=len(y),
+        )
     return torch.corrcoef(torch.stack([x, y]))[0, 1].item()
 
 
@@ -130,7 +134,11 @@ def new_game(name: str) -> GANTraining | WGANTraining:
         )
     if name == "WGAN-GP":
         return WGANTraining(generator, opponent, 1e-3, (0.0, 0.9), critic_steps=CRITIC_STEPS, average=0.9)
-    raise InputError(f"There is no game {name!r}. Choose one of: {', '.join(METHODS)}.")
+    raise InputError(
+        "There is no game {name!r}. Choose one of: {choices}.",
+        name=name,
+        choices=', '.join(METHODS),
+    )
 
 
 def train(

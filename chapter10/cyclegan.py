@@ -72,8 +72,10 @@ class ImagePool:
     def __init__(self, size: int = 50):
         if not isinstance(size, int) or size < 1:
             raise InputError(
-                f"An image pool of size {size!r} can keep no image: give a size from 1 up, such as the authors' 50. To show "
-                f"the discriminator only the newest translations, leave the pool away: CycleGANTraining(pool=None)."
+                "An image pool of size {size!r} can keep no image: give a size from 1 up, such as the authors' 50. "
+                "To show the discriminator only the newest translations, leave the pool away: "
+                "CycleGANTraining(pool=None).",
+                size=size,
             )
         self.size = size
         self.images: Tensor | None = None  # [n, D], n up to `size`
@@ -112,12 +114,18 @@ class CycleGAN(nn.Module):
         for name, net in (("a_to_b", a_to_b), ("b_to_a", b_to_a)):
             if not hasattr(net, "in_dim") or not hasattr(net, "out_dim"):
                 raise InputError(
-                    f"{name} ({type(net).__name__}) does not say the sizes of its rows: set its attributes in_dim and out_dim."
+                    "{name} ({kind}) does not say the sizes of its rows: set its attributes in_dim and out_dim.",
+                    name=name,
+                    kind=type(net).__name__,
                 )
         if (a_to_b.in_dim, a_to_b.out_dim) != (b_to_a.out_dim, b_to_a.in_dim):
             raise InputError(
-                f"a_to_b makes rows of {a_to_b.out_dim} from rows of {a_to_b.in_dim}, b_to_a rows of {b_to_a.out_dim} from "
-                f"rows of {b_to_a.in_dim}: one must take what the other gives. Give both the same size and matching channels."
+                "a_to_b makes rows of {out_dim} from rows of {in_dim}, b_to_a rows of {out_dim_2} from rows of "
+                "{in_dim_2}: one must take what the other gives. Give both the same size and matching channels.",
+                out_dim=a_to_b.out_dim,
+                in_dim=a_to_b.in_dim,
+                out_dim_2=b_to_a.out_dim,
+                in_dim_2=b_to_a.in_dim,
             )
         self.a_to_b, self.b_to_a = a_to_b, b_to_a
         self.size_a, self.size_b = a_to_b.in_dim, a_to_b.out_dim
@@ -125,7 +133,10 @@ class CycleGAN(nn.Module):
     def round_trip(self, x: Tensor, start: str = "a") -> tuple[Tensor, Tensor]:
         """x of the domain `start`, "a" or "b" -> its translation, and what comes back of it."""
         if start not in ("a", "b"):
-            raise InputError(f"start is {start!r}; give 'a' or 'b', the domain that the images come from.")
+            raise InputError(
+                "start is {start!r}; give 'a' or 'b', the domain that the images come from.",
+                start=start,
+            )
         there, back = (self.a_to_b, self.b_to_a) if start == "a" else (self.b_to_a, self.a_to_b)
         made = there(x)
         return made, back(made)
@@ -162,13 +173,17 @@ class CycleGANTraining(Averaged):
         for name, weight in (("cycle", cycle), ("identity", identity)):
             if not 0 <= weight < float("inf"):  # written so that NaN fails too
                 raise InputError(
-                    f"The weight {name} is {weight}; give a number from 0 up: below 0 the loss would reward errors."
+                    "The weight {name} is {weight}; give a number from 0 up: below 0 the loss would reward errors.",
+                    name=name,
+                    weight=weight,
                 )
         check_average(average)
         if cycle * identity and model.size_a != model.size_b:
             raise InputError(
-                f"The identity loss feeds images of a domain to the generator that makes them, but A has rows of "
-                f"{model.size_a} and B of {model.size_b}: set identity=0, or give both domains the same size and channels."
+                "The identity loss feeds images of a domain to the generator that makes them, but A has rows of "
+                "{size_a} and B of {size_b}: set identity=0, or give both domains the same size and channels.",
+                size_a=model.size_a,
+                size_b=model.size_b,
             )
         _check_discriminators(model, d_a, d_b)
         self.model, self.d_a, self.d_b = model, d_a, d_b
@@ -189,8 +204,11 @@ class CycleGANTraining(Averaged):
         """
         if x.ndim != 2 or x.shape[1] != self.model.size_a + self.model.size_b:
             raise InputError(
-                f"A step takes rows of {self.model.size_a} + {self.model.size_b} numbers, an image of A and one of B side by "
-                f"side, found {list(x.shape)}: domains.UnpairedBatches gives them."
+                "A step takes rows of {size_a} + {size_b} numbers, an image of A and one of B side by side, found "
+                "{shape}: domains.UnpairedBatches gives them.",
+                size_a=self.model.size_a,
+                size_b=self.model.size_b,
+                shape=list(x.shape),
             )
         a, b = x.split([self.model.size_a, self.model.size_b], 1)
         for part, images in zip((a, b), self._images):
@@ -267,10 +285,15 @@ def _check_discriminators(model: CycleGAN, d_a: nn.Module, d_b: nn.Module) -> No
                 net(torch.zeros(2, size, dtype=like.dtype, device=like.device))
         except (RuntimeError, InputError) as error:
             raise InputError(
-                f"{name} scores images of domain {name[-1].upper()}, rows of {size}, but does not take them "
-                f"({str(error).rstrip('.')}). Build it for that size and number of channels."
+                "{name} scores images of domain {value}, rows of {size}, but does not take them ({value_2}). Build "
+                "it for that size and number of channels.",
+                name=name,
+                value=name[-1].upper(),
+                size=size,
+                value_2=str(error).rstrip('.'),
             ) from None
         if isinstance(last_module(net), nn.Sigmoid):
             raise InputError(
-                f"{name} ends in a sigmoid, but least squares are taken of its scores: leave the sigmoid away."
+                "{name} ends in a sigmoid, but least squares are taken of its scores: leave the sigmoid away.",
+                name=name,
             )

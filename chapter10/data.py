@@ -88,7 +88,11 @@ def load(name: str = "auto", root: str | os.PathLike | None = None, download: bo
         InputError: for a name that is not known.
     """
     if name not in ("auto", "digits", *FOLDERS):
-        raise InputError(f"The data set {name!r} is not known. Choose one of: auto, digits, {', '.join(FOLDERS)}.")
+        raise InputError(
+            "The data set {name!r} is not known. Choose one of: auto, digits, {choices}.",
+            name=name,
+            choices=', '.join(FOLDERS),
+        )
     root = root or os.environ.get("CHAPTER10_DATA")
     if name == "digits":
         images = _digits("asked for by name")
@@ -129,8 +133,11 @@ def _from_cache_or_network(name: str, download: bool) -> Images:
     if name == "auto":
         return _digits(f"MNIST can't be had: {reason}; CHAPTER10_DATA may name a folder that has it")
     raise DataError(
-        f"{TITLES[wanted]} can't be had: {reason}. Put its four files into a folder {FOLDERS[wanted]}/raw and set "
-        f"CHAPTER10_DATA to the folder above it, or ask for load('digits'), which needs no network."
+        "{TITLES} can't be had: {reason}. Put its four files into a folder {FOLDERS}/raw and set CHAPTER10_DATA to "
+        "the folder above it, or ask for load('digits'), which needs no network.",
+        TITLES=TITLES[wanted],
+        reason=reason,
+        FOLDERS=FOLDERS[wanted],
     )
 
 
@@ -159,31 +166,61 @@ def _read_file(name: str, path: Path, mend: str | None = None) -> Tensor:
         content = path.read_bytes()
     except FileNotFoundError:
         packed = " (it is there only packed, as .gz: unpack it)" if path.with_name(path.name + ".gz").exists() else ""
-        raise DataError(f"{path} does not exist{packed}; {expected}. {mend}") from None
+        raise DataError(
+            "{path} does not exist{packed}; {expected}. {mend}",
+            path=path,
+            packed=packed,
+            expected=expected,
+            mend=mend,
+        ) from None
     except OSError as error:
         raise DataError(
-            f"{path} can't be read ({error.strerror}); {expected}. Give yourself the right to read it and its folder, "
-            f"or set CHAPTER10_DATA to a folder you may read."
+            "{path} can't be read ({strerror}); {expected}. Give yourself the right to read it and its folder, or "
+            "set CHAPTER10_DATA to a folder you may read.",
+            path=path,
+            strerror=error.strerror,
+            expected=expected,
         ) from None
     if not content:
-        raise DataError(f"{path} is empty; {expected}. {mend}")
+        raise DataError("{path} is empty; {expected}. {mend}", path=path, expected=expected, mend=mend)
     header = struct.unpack(">" + "I" * min(4, len(content) // 4), content[: min(16, len(content) // 4 * 4)])
     header = header[: 4 if images else 2]
     if header != ((magic, count, 28, 28) if images else (magic, count)):
         other = next((o for o, (m, c) in FILES.items() if header[:2] == (m, c) and o != path.name), None)
         found = f"has the content of {other}: were two files swapped?" if other else f"begins with {list(header)}"
-        raise DataError(f"{path} {found}; {expected}. {mend}")
+        raise DataError(
+            "{path} {found}; {expected}. {mend}",
+            path=path,
+            found=found,
+            expected=expected,
+            mend=mend,
+        )
     if len(content) != size:
-        raise DataError(f"{path} is {'cut off' if len(content) < size else 'too long'}: {len(content):,} bytes; {expected}. {mend}")
+        raise DataError(
+            "{path} is {words}: {count:,} bytes; {expected}. {mend}",
+            path=path,
+            words='cut off' if len(content) < size else 'too long',
+            count=len(content),
+            expected=expected,
+            mend=mend,
+        )
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     known = CHECKSUMS.get(name, {}).get(path.name)
     if known and md5 not in known:
         raise DataError(
-            f"{path} has the right size but not the right content: its MD5 is {md5}, expected "
-            f"{' or '.join(sorted(known))}. {mend}"
+            "{path} has the right size but not the right content: its MD5 is {md5}, expected {choices}. {mend}",
+            path=path,
+            md5=md5,
+            choices=' or '.join(sorted(known)),
+            mend=mend,
         )
     if name != "mnist" and md5 in CHECKSUMS["mnist"][path.name]:
-        raise DataError(f"{path} is MNIST's file of that name, not {TITLES[name]}'s. {mend}")
+        raise DataError(
+            "{path} is MNIST's file of that name, not {TITLES}'s. {mend}",
+            path=path,
+            TITLES=TITLES[name],
+            mend=mend,
+        )
     values = torch.frombuffer(bytearray(content), dtype=torch.uint8)[start:]
     return values.view(count, 28, 28) if images else values.long()
 
@@ -279,7 +316,11 @@ def _digits(why: str) -> Images:
 
 def _flat(images: Tensor) -> Tensor:
     if images.dtype != torch.uint8 or images.ndim < 2:
-        raise InputError(f"Images come as bytes [N, H, W], found {images.dtype} {list(images.shape)}.")
+        raise InputError(
+            "Images come as bytes [N, H, W], found {dtype} {shape}.",
+            dtype=images.dtype,
+            shape=list(images.shape),
+        )
     return images.flatten(1)
 
 
@@ -301,7 +342,12 @@ def signed_to_unit(x: Tensor) -> Tensor:
     """
     low, high = _range(x)
     if not (low >= -1 - 1e-5 and high <= 1 + 1e-5):
-        raise InputError(f"Images in [−1, 1] were expected, found {low:.3g} to {high:.3g}: signed_to_unit takes what a tanh gives.")
+        raise InputError(
+            "Images in [−1, 1] were expected, found {low:.3g} to {high:.3g}: signed_to_unit takes what a tanh "
+            "gives.",
+            low=low,
+            high=high,
+        )
     return ((x + 1) / 2).clamp(0, 1)
 
 
@@ -320,32 +366,43 @@ def binarize(unit: Tensor, generator: torch.Generator | None = None) -> Tensor:
 def check_unit(x: Tensor) -> None:
     """Raise InputError unless x is of floats in [0, 1]."""
     if not x.is_floating_point():
-        raise InputError(f"Pixels must be floats in [0, 1] for a likelihood, found {x.dtype}: data.to_unit makes them from bytes.")
+        raise InputError(
+            "Pixels must be floats in [0, 1] for a likelihood, found {dtype}: data.to_unit makes them from bytes.",
+            dtype=x.dtype,
+        )
     low, high = _range(x)
     if not (low >= 0 and high <= 1):  # written so that NaN fails too
         raise InputError(
-            f"Pixels must lie in [0, 1] for a likelihood, found {low:.3g} to {high:.3g}. "
-            f"data.to_unit turns bytes into that range; data.signed_to_unit does it for images in [−1, 1]."
+            "Pixels must lie in [0, 1] for a likelihood, found {low:.3g} to {high:.3g}. data.to_unit turns bytes "
+            "into that range; data.signed_to_unit does it for images in [−1, 1].",
+            low=low,
+            high=high,
         )
 
 
 def check_signed(x: Tensor) -> None:
     """Raise InputError unless x [B, D] is a batch of float images in [−1, 1]: with no pixel below 0 it is taken for [0, 1]."""
     if not x.is_floating_point():
-        raise InputError(f"Real images must be floats in [−1, 1] for a GAN, found {x.dtype}: data.to_signed makes them from bytes.")
+        raise InputError(
+            "Real images must be floats in [−1, 1] for a GAN, found {dtype}: data.to_signed makes them from bytes.",
+            dtype=x.dtype,
+        )
     low, high = _range(x)
     if not (-1 <= low < 0 and high <= 1):  # written so that NaN fails too
         unit = 0 <= low and high <= 1
         scale = " In [0, 1] the discriminator would tell real from fake by the sign of the pixels." if unit else ""
         raise InputError(
-            f"Real images must lie in [−1, 1], as the generator's tanh does, found {low:.3g} to {high:.3g}.{scale} "
-            f'data.Batches(images, form="signed") gives that range; so does 2 * x − 1 for images in [0, 1].'
+            "Real images must lie in [−1, 1], as the generator's tanh does, found {low:.3g} to {high:.3g}.{scale} "
+            'data.Batches(images, form="signed") gives that range; so does 2 * x − 1 for images in [0, 1].',
+            low=low,
+            high=high,
+            scale=scale,
         )
 
 
 def _range(x: Tensor) -> tuple[float, float]:
     if x.numel() == 0:
-        raise InputError(f"There are no images in a tensor of shape {list(x.shape)}.")
+        raise InputError("There are no images in a tensor of shape {shape}.", shape=list(x.shape))
     low, high = torch.aminmax(x)
     return low.item(), high.item()
 
@@ -378,11 +435,17 @@ class Batches:
         drop_last: bool = False,
     ):
         if form not in FORMS:
-            raise InputError(f"The form {form!r} is not known. Choose one of: {', '.join(FORMS)}.")
+            raise InputError(
+                "The form {form!r} is not known. Choose one of: {choices}.",
+                form=form,
+                choices=', '.join(FORMS),
+            )
         self.bytes = _flat(images).contiguous().to(device)
         if not isinstance(batch_size, int) or not 1 <= batch_size <= len(images):
             raise InputError(
-                f"The batch size is {batch_size!r}; give a whole number from 1 to the number of images, {len(images):,}."
+                "The batch size is {batch_size!r}; give a whole number from 1 to the number of images, {count:,}.",
+                batch_size=batch_size,
+                count=len(images),
             )
         self.batch_size, self.form, self.drop_last = batch_size, form, drop_last
 
@@ -420,11 +483,19 @@ class GaussianMixture:
 
     def __post_init__(self):
         if self.means.ndim != 2 or not self.std > 0:
-            raise InputError(f"A mixture needs means [K, dimensions] and std > 0, found {list(self.means.shape)} and {self.std}.")
+            raise InputError(
+                "A mixture needs means [K, dimensions] and std > 0, found {shape} and {std}.",
+                shape=list(self.means.shape),
+                std=self.std,
+            )
         if self.weights is not None and (
             self.weights.shape != self.means.shape[:1] or (self.weights < 0).any() or abs(self.weights.sum() - 1) > 1e-5
         ):
-            raise InputError(f"The weights must be {len(self.means)} numbers from 0 up that add up to 1, found {self.weights.tolist()}.")
+            raise InputError(
+                "The weights must be {count} numbers from 0 up that add up to 1, found {weights}.",
+                count=len(self.means),
+                weights=self.weights.tolist(),
+            )
 
     def _weights(self) -> Tensor:
         return self.means.new_full((len(self.means),), 1 / len(self.means)) if self.weights is None else self.weights
@@ -439,7 +510,11 @@ class GaussianMixture:
         """log p(x, k): weight times density of each component, [N, K], in nats."""
         dimensions = self.means.shape[1]
         if x.ndim != 2 or x.shape[1] != dimensions:
-            raise InputError(f"The mixture takes points [N, {dimensions}], found {list(x.shape)}.")
+            raise InputError(
+                "The mixture takes points [N, {dimensions}], found {shape}.",
+                dimensions=dimensions,
+                shape=list(x.shape),
+            )
         square = (x.unsqueeze(1) - self.means).square().sum(-1)  # (N, 1, 2) − (K, 2) -> (N, K)
         log_norm = dimensions * (math.log(self.std) + 0.5 * math.log(2 * math.pi))
         return self._weights().log() - square / (2 * self.std**2) - log_norm

@@ -132,7 +132,10 @@ class DCGANDiscriminator(nn.Module):
         check_sizes(width=width, pack=pack)
         _check_one_of("downsampling", downsampling, ("strided", "pooling"))
         if not 0 <= slope < 1:
-            raise InputError(f"slope is {slope}; give a slope from 0 (a ReLU) to below 1, such as 0.2.")
+            raise InputError(
+                "slope is {slope}; give a slope from 0 (a ReLU) to below 1, such as 0.2.",
+                slope=slope,
+            )
         self.size, self.channels, self.img_dim, self.pack = size, channels, size * size * channels, pack
         sides = [size, *SIZES[size][-strides:][::-1]]  # 28, 14, 7, 4
         widths = [pack * channels, *(width * 2**i for i in range(strides))]  # m·C, w, 2w, 4w
@@ -173,8 +176,13 @@ def as_images(x: Tensor, size: int, channels: int) -> Tensor:
     other = next(c for c in CHANNELS if c != channels)
     if x.ndim == 2 and x.shape[1] == size * size * other:
         raise InputError(
-            f"The discriminator is one of {CHANNELS[channels]} images, [B, {size * size * channels}], and was given "
-            f"{CHANNELS[other]} ones, [B, {x.shape[1]}]: build generator and discriminator with channels={other}."
+            "The discriminator is one of {CHANNELS} images, [B, {product}], and was given {CHANNELS_2} ones, [B, "
+            "{size}]: build generator and discriminator with channels={other}.",
+            CHANNELS=CHANNELS[channels],
+            product=size * size * channels,
+            CHANNELS_2=CHANNELS[other],
+            size=x.shape[1],
+            other=other,
         )
     return as_rows(x, size * size * channels, "The discriminator", "images")
 
@@ -193,7 +201,9 @@ def change_by_mates(net: nn.Module, x: Tensor, mates: Tensor, train: bool = True
     """
     if mates.ndim != 3 or len(mates) < 2 or mates.shape[2:] != x.shape[1:]:
         raise InputError(
-            f"mates must be two or more sets of rows like those of x, [K, B', {x.shape[-1]}], found {list(mates.shape)}."
+            "mates must be two or more sets of rows like those of x, [K, B', {size}], found {shape}.",
+            size=x.shape[-1],
+            shape=list(mates.shape),
         )
     kept = [buffer.clone() for buffer in net.buffers()]
     try:
@@ -213,11 +223,20 @@ def _kernel(side: int) -> int:
 
 def _check(size: int, channels: int, strides: int, hidden_dim: int, initial: str) -> None:
     if size not in SIZES:
-        raise InputError(f"size is {size!r}; these networks make and take images of 28×28 or of 32×32.")
+        raise InputError(
+            "size is {size!r}; these networks make and take images of 28×28 or of 32×32.",
+            size=size,
+        )
     if channels not in CHANNELS:
-        raise InputError(f"channels is {channels!r}; give 1 for grey images or 3 for colour.")
+        raise InputError(
+            "channels is {channels!r}; give 1 for grey images or 3 for colour.",
+            channels=channels,
+        )
     if strides not in (2, 3):
-        raise InputError(f"strides is {strides!r}; these networks double or halve the maps 2 or 3 times.")
+        raise InputError(
+            "strides is {strides!r}; these networks double or halve the maps 2 or 3 times.",
+            strides=strides,
+        )
     if hidden_dim != 0:
         check_sizes(hidden_dim=hidden_dim)
     _check_one_of("initial", initial, ("N(0, 0.02)", "default"))
@@ -225,4 +244,9 @@ def _check(size: int, channels: int, strides: int, hidden_dim: int, initial: str
 
 def _check_one_of(name: str, value: str, known) -> None:
     if value not in known:
-        raise InputError(f"{name} is {value!r}; choose one of: {', '.join(known)}.")
+        raise InputError(
+            "{name} is {value!r}; choose one of: {choices}.",
+            name=name,
+            value=value,
+            choices=', '.join(known),
+        )

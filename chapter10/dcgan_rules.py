@@ -52,7 +52,11 @@ VARIANTS = {
 def method_for(variant: str, seed: int) -> GANTraining:
     """Both players and their optimisers, untrained, the same for each variant but for what it leaves out."""
     if variant not in VARIANTS:
-        raise InputError(f"There is no variant {variant!r}. Choose one of: {', '.join(VARIANTS)}.")
+        raise InputError(
+            "There is no variant {variant!r}. Choose one of: {choices}.",
+            variant=variant,
+            choices=', '.join(VARIANTS),
+        )
     left_out = VARIANTS[variant]
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -71,7 +71,8 @@ class Diffusion:
         every = torch.cat([self.signal.new_ones(1), self.signal])
         if not (every.diff() < 0).all() or not self.signal[-1] > 0:
             raise InputError(
-                f"signal is {[round(a, 4) for a in self.signal.tolist()]}; give numbers that fall, below 1 and above 0."
+                "signal is {value}; give numbers that fall, below 1 and above 0.",
+                value=[round(a, 4) for a in self.signal.tolist()],
             )
 
     def marginal(self, t: int) -> GaussianMixture:
@@ -124,14 +125,15 @@ class Diffusion:
         mass = float((weights * density).sum())
         if abs(mass - 1) > MASS_TOLERANCE:
             raise InputError(
-                f"The model's density has a mass of {mass:.4g} on this axis; widen it or make it finer."
+                "The model's density has a mass of {mass:.4g} on this axis; widen it or make it finer.",
+                mass=mass,
             )
         return density
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n points [T + 1, n]: the draws x_T from N(0, 1) first, then each step back, x_0 last."""
         if n < 1:
-            raise InputError(f"n is {n}; ask for at least one sample.")
+            raise InputError("n is {n}; ask for at least one sample.", n=n)
         noise = torch.randn(self.count + 1, n, generator=generator, dtype=self.signal.dtype)
         path = [noise[0]]
         for t in range(self.count, 0, -1):
@@ -146,7 +148,7 @@ class Diffusion:
 
     def _alpha(self, t: int) -> float:
         if not 0 <= t <= self.count:
-            raise InputError(f"There is no x_{t}: t goes from 0 to {self.count}.")
+            raise InputError("There is no x_{t}: t goes from 0 to {count}.", t=t, count=self.count)
         return 1.0 if t == 0 else float(self.signal[t - 1])
 
     def _step(self, t: int) -> tuple[float, float]:
@@ -161,7 +163,9 @@ def cosine_signal(steps: int, last: float = 0.02) -> Tensor:
     """α [T], float64, falling like a cosine from below 1 to `last` (Nichol and Dhariwal 2021, without their offset)."""
     if steps < 1 or not 0 < last < 1:
         raise InputError(
-            f"steps is {steps} and last is {last}; give a step or more, and a signal between 0 and 1."
+            "steps is {steps} and last is {last}; give a step or more, and a signal between 0 and 1.",
+            steps=steps,
+            last=last,
         )
     return (torch.arange(1, steps + 1, dtype=torch.float64) / steps * math.acos(last)).cos()
 

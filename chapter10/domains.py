@@ -155,7 +155,8 @@ def split(images: data.Images, pair: str = "outlines", seed: int = 0) -> Domains
     made = _check(pair)
     if len(images.train) < 2:
         raise InputError(
-            f"Two domains need two training images or more, found {len(images.train)}: one of them would be empty."
+            "Two domains need two training images or more, found {count}: one of them would be empty.",
+            count=len(images.train),
         )
     order = torch.randperm(len(images.train), generator=torch.Generator().manual_seed(seed))
     from_a, from_b = order[: len(order) // 2], order[len(order) // 2 :]
@@ -168,7 +169,11 @@ def split(images: data.Images, pair: str = "outlines", seed: int = 0) -> Domains
 
 def _check(pair: str) -> Pair:
     if pair not in PAIRS:
-        raise InputError(f"The pair of domains {pair!r} is not known. Choose one of: {', '.join(PAIRS)}.")
+        raise InputError(
+            "The pair of domains {pair!r} is not known. Choose one of: {choices}.",
+            pair=pair,
+            choices=', '.join(PAIRS),
+        )
     return PAIRS[pair]
 
 
@@ -190,22 +195,33 @@ class UnpairedBatches:
         for name, images in (("A", a), ("B", b)):
             if images.dtype != torch.uint8 or images.ndim not in (3, 4):
                 raise InputError(
-                    f"Domain {name} must be bytes [N, H, W] or [N, H, W, C], found {images.dtype} {list(images.shape)}."
+                    "Domain {name} must be bytes [N, H, W] or [N, H, W, C], found {dtype} {shape}.",
+                    name=name,
+                    dtype=images.dtype,
+                    shape=list(images.shape),
                 )
             if images.numel() == 0:
                 raise InputError(
-                    f"Domain {name} is empty ({list(images.shape)}): give images of both domains."
+                    "Domain {name} is empty ({shape}): give images of both domains.",
+                    name=name,
+                    shape=list(images.shape),
                 )
         if a.shape[1:] != b.shape[1:]:
             raise InputError(
-                f"An image of A is {_shape(a)}, one of B {_shape(b)}: translation needs the same height, width and "
-                f"channels. Resize one, or give grey images three equal channels (domains.on_black)."
+                "An image of A is {shape}, one of B {shape_2}: translation needs the same height, width and "
+                "channels. Resize one, or give grey images three equal channels (domains.on_black).",
+                shape=_shape(a),
+                shape_2=_shape(b),
             )
         check_sizes(batch_size=batch_size)
         if batch_size > min(len(a), len(b)):
             raise InputError(
-                f"The batch size is {batch_size}, but A has {len(a):,} images and B {len(b):,}: give at most "
-                f"{min(len(a), len(b)):,}."
+                "The batch size is {batch_size}, but A has {count:,} images and B {count_2:,}: give at most "
+                "{fewest:,}.",
+                batch_size=batch_size,
+                count=len(a),
+                count_2=len(b),
+                fewest=min(len(a), len(b)),
             )
         self.a, self.b = (images.flatten(1).contiguous().to(device) for images in (a, b))
         self.batch_size = batch_size

@@ -59,12 +59,16 @@ def setup(
     choose(language)
     scale = scale or os.environ.get("CHAPTER10_SCALE") or "quick"
     if scale not in SCALES:
-        raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(SCALES)} (CHAPTER10_SCALE sets it too).")
+        raise InputError(
+            "The scale {scale!r} is not known. Choose one of: {choices} (CHAPTER10_SCALE sets it too).",
+            scale=scale,
+            choices=', '.join(SCALES),
+        )
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"The seed is {seed!r}; give a whole number from 0 up, below 2**63.")
+        raise InputError("The seed is {seed!r}; give a whole number from 0 up, below 2**63.", seed=seed)
     threads = usable_cores() if threads is None else threads
     if not isinstance(threads, int) or threads < 1:
-        raise InputError(f"{threads!r} threads can't be used; give a whole number from 1 up.")
+        raise InputError("{threads!r} threads can't be used; give a whole number from 1 up.", threads=threads)
     chosen = check_device(device or os.environ.get("CHAPTER10_DEVICE") or "cpu")
     torch.set_num_threads(threads)
     for kind in (np.float16, np.float32, np.float64):
@@ -134,8 +138,10 @@ def check_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = _why_no_cuda() if name.split(":")[0] == "cuda" else None
         raise InputError(
-            f"The device {name!r} can't be used here ({reason or str(error).splitlines()[0]}). "
-            f"Found: {', '.join(_devices())}. Try 'cpu', or one of these."
+            "The device {name!r} can't be used here ({value}). Found: {choices}. Try 'cpu', or one of these.",
+            name=name,
+            value=reason or str(error).splitlines()[0],
+            choices=', '.join(_devices()),
         ) from None
     return device
 

@@ -128,11 +128,18 @@ class Redrawn:
 def tile(images: Tensor, columns: int, pad: int = 2) -> Tensor:
     """Images [N, 784] or [N, H, W] as one picture [rows·(H+pad)+pad, columns·(W+pad)+pad], for `imshow`."""
     if images.ndim not in (2, 3) or len(images) == 0 or columns < 1:
-        raise InputError(f"A sheet needs images [N, 784] or [N, H, W] and a column or more; found {list(images.shape)}, {columns}.")
+        raise InputError(
+            "A sheet needs images [N, 784] or [N, H, W] and a column or more; found {shape}, {columns}.",
+            shape=list(images.shape),
+            columns=columns,
+        )
     if images.ndim == 2:
         side = int(images.shape[1] ** 0.5)
         if side * side != images.shape[1]:
-            raise InputError(f"Images of {images.shape[1]} pixels are not square; give them as [N, H, W].")
+            raise InputError(
+                "Images of {size} pixels are not square; give them as [N, H, W].",
+                size=images.shape[1],
+            )
         images = images.view(-1, side, side)
     n, height, width = images.shape
     rows = -(-n // columns)
@@ -154,7 +161,7 @@ def draw_images(axes: "Axes", images: Tensor, columns: int = 10, title: str = ""
 def draw_latent_plane(axes: "Axes", codes: Tensor, labels: Tensor, title: str = "", points: int = 2000) -> None:
     """Codes [N, 2] coloured by class, each class named by its digit at the median of its codes."""
     if codes.ndim != 2 or codes.shape[1] != 2:
-        raise InputError(f"A latent plane needs codes [N, 2], found {list(codes.shape)}.")
+        raise InputError("A latent plane needs codes [N, 2], found {shape}.", shape=list(codes.shape))
     for k in labels.unique().tolist():
         of_class = codes[labels == k].cpu()
         shown = of_class[: max(1, points // 10)]

@@ -35,7 +35,11 @@ def change_of_variables(z: Tensor, log_slope: Tensor) -> Tensor:
     """
     _check_points("z", z)
     if log_slope.shape != z.shape:
-        raise InputError(f"log_slope has shape {list(log_slope.shape)}; expected that of z, {list(z.shape)}.")
+        raise InputError(
+            "log_slope has shape {shape}; expected that of z, {shape_2}.",
+            shape=list(log_slope.shape),
+            shape_2=list(z.shape),
+        )
     return log_normal(z) + log_slope
 
 
@@ -102,7 +106,7 @@ class Flow(nn.Module):
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n points [n]: z from N(0, 1), carried back."""
         if n < 1:
-            raise InputError(f"n is {n}; ask for at least one sample.")
+            raise InputError("n is {n}; ask for at least one sample.", n=n)
         return self.inverse(
             torch.randn(n, generator=generator, dtype=self.shift.dtype, device=self.shift.device)
         )
@@ -116,5 +120,8 @@ def _log_cosh(x: Tensor) -> Tensor:
 def _check_points(name: str, points: Tensor) -> None:
     if points.ndim != 1 or not points.is_floating_point():
         raise InputError(
-            f"{name} is {points.dtype} of shape {list(points.shape)}; give points on a line as floats [N]."
+            "{name} is {dtype} of shape {shape}; give points on a line as floats [N].",
+            name=name,
+            dtype=points.dtype,
+            shape=list(points.shape),
         )

@@ -130,12 +130,23 @@ class Objective:
     def __post_init__(self):
         if self.generator not in GENERATOR_LOSSES:
             known = ", ".join(GENERATOR_LOSSES)
-            raise InputError(f"The objective {self.generator!r} is not known. Choose one of: {known}.")
+            raise InputError(
+                "The objective {generator!r} is not known. Choose one of: {known}.",
+                generator=self.generator,
+                known=known,
+            )
         if not 0 <= self.smoothing < 1:
-            raise InputError(f"smoothing is {self.smoothing}; give a share from 0 to below 1.")
+            raise InputError(
+                "smoothing is {smoothing}; give a share from 0 to below 1.",
+                smoothing=self.smoothing,
+            )
         for name in ("instance_noise", "r1"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(f"{name} is {getattr(self, name)}; give a number from 0 up.")
+                raise InputError(
+                    "{name} is {value}; give a number from 0 up.",
+                    name=name,
+                    value=getattr(self, name),
+                )
 
 
 class GANTraining(Adversarial):

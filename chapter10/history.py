@@ -35,8 +35,10 @@ class HistoryFile:
                 file.write(self._lines(rows[-1:], first=False))
         except OSError as error:
             raise SaveError(
-                f"{self.path} could not be written: {error.strerror or error}. What was trained is in the checkpoint; "
-                f"free some space, then go on with --resume."
+                "{path} could not be written: {value}. What was trained is in the checkpoint; free some space, "
+                "then go on with --resume.",
+                path=self.path,
+                value=error.strerror or error,
             ) from None
         self.count += 1
 
@@ -70,7 +72,9 @@ def read_history(path: Path) -> list[Row]:
         return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(lines)]
     except (ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{path} holds a line that is no row of a history ({error}). Was it changed by hand?"
+            "{path} holds a line that is no row of a history ({error}). Was it changed by hand?",
+            path=path,
+            error=error,
         ) from None
 
 

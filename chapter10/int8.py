@@ -95,7 +95,8 @@ def int8_decoder(layers: Sequence[Layer], probe: Any = None, blank: float = 1 / 
     for i, layer in enumerate(layers):
         if not isinstance(layer, Sequence) or len(layer) != 3:
             raise InputError(
-                f"Layer {i} of the decoder is not (weight, bias, activation); layers_of makes such a list."
+                "Layer {i} of the decoder is not (weight, bias, activation); layers_of makes such a list.",
+                i=i,
             )
         weight, bias = (
             finite_array(layer[0], f"the weight of layer {i}", 2),
@@ -103,7 +104,10 @@ def int8_decoder(layers: Sequence[Layer], probe: Any = None, blank: float = 1 / 
         )
         if layer[2] not in ACTIVATIONS:
             raise InputError(
-                f"Layer {i} has the activation {layer[2]!r}. Known are: {', '.join(ACTIVATIONS)}."
+                "Layer {i} has the activation {layer!r}. Known are: {choices}.",
+                i=i,
+                layer=layer[2],
+                choices=', '.join(ACTIVATIONS),
             )
         if len(bias) != len(weight) or width not in (None, weight.shape[1]):
             raise InputError(
@@ -148,15 +152,23 @@ def layers_of(module: nn.Module, output: str = "sigmoid") -> list[Layer]:
             found[-1][2] = names[type(part)]
         elif not isinstance(part, (nn.Identity, nn.Dropout, nn.Flatten, nn.Unflatten)):
             raise InputError(
-                f"A live figure cannot run {type(part).__name__} here. It knows an nn.Sequential in which Linear layers"
-                " are followed by at most one ReLU, Tanh or Sigmoid each."
+                "A live figure cannot run {kind} here. It knows an nn.Sequential in which Linear layers are "
+                "followed by at most one ReLU, Tanh or Sigmoid each.",
+                kind=type(part).__name__,
             )
 
     walk(module)
     if not found:
-        raise InputError(f"{type(module).__name__} holds no Linear layer, so there is no decoder to show.")
+        raise InputError(
+            "{kind} holds no Linear layer, so there is no decoder to show.",
+            kind=type(module).__name__,
+        )
     if output not in ACTIVATIONS:
-        raise InputError(f"The output {output!r} is not known. Choose one of: {', '.join(ACTIVATIONS)}.")
+        raise InputError(
+            "The output {output!r} is not known. Choose one of: {choices}.",
+            output=output,
+            choices=', '.join(ACTIVATIONS),
+        )
     if found[-1][2] == "linear":
         found[-1][2] = output
     return [(w, b, a) for w, b, a in found]
@@ -170,15 +182,22 @@ def finite_array(value: Any, name: str, ndim: int, length: int | None = None) ->
     try:
         a = as_numpy(value).astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} holds something that is not a number ({error}).") from None
+        raise InputError("{name} holds something that is not a number ({error}).", name=name, error=error) from None
     if a.ndim != ndim or a.size == 0 or length not in (None, len(a)):
         expected = f"{ndim} dimension{'s' if ndim > 1 else ''}" + (
             "" if length is None else f" and length {length}"
         )
-        raise InputError(f"{name} has the shape {list(a.shape)}; expected: {expected}, not empty.")
+        raise InputError(
+            "{name} has the shape {shape}; expected: {expected}, not empty.",
+            name=name,
+            shape=list(a.shape),
+            expected=expected,
+        )
     if not np.isfinite(a).all():
         raise InputError(
-            f"{name} holds {int((~np.isfinite(a)).sum())} values that are not finite. Train or load it anew."
+            "{name} holds {value} values that are not finite. Train or load it anew.",
+            name=name,
+            value=int((~np.isfinite(a)).sum()),
         )
     return a
 

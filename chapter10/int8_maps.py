@@ -78,10 +78,15 @@ def map_layers_of(module: nn.Module, output: str = "sigmoid") -> list[MapLayer]:
     found = _collected(module)
     if not found:
         raise InputError(
-            f"{type(module).__name__} holds no convolution, so there is no decoder of maps to show."
+            "{kind} holds no convolution, so there is no decoder of maps to show.",
+            kind=type(module).__name__,
         )
     if output not in ACTIVATIONS:
-        raise InputError(f"The output {output!r} is not known. Choose one of: {', '.join(ACTIVATIONS)}.")
+        raise InputError(
+            "The output {output!r} is not known. Choose one of: {choices}.",
+            output=output,
+            choices=', '.join(ACTIVATIONS),
+        )
     if found[-1].activation == "linear":
         found[-1] = replace(found[-1], activation=output)
     return found
@@ -128,8 +133,9 @@ def _collected(module: nn.Module) -> list[MapLayer]:
             before = part.downscale_factor
         elif not isinstance(part, passed):
             raise InputError(
-                f"A live figure cannot run {type(part).__name__} here. It knows an nn.Sequential in which Conv2d and"
-                " ConvTranspose2d are followed by at most one norm and one ReLU, Tanh or Sigmoid each."
+                "A live figure cannot run {kind} here. It knows an nn.Sequential in which Conv2d and "
+                "ConvTranspose2d are followed by at most one norm and one ReLU, Tanh or Sigmoid each.",
+                kind=type(part).__name__,
             )
 
     walk(module)
@@ -141,8 +147,10 @@ def _collected(module: nn.Module) -> list[MapLayer]:
 def _is_plain(norm: nn.InstanceNorm2d) -> bool:
     if norm.affine or norm.track_running_stats or norm.eps != EPS:
         raise InputError(
-            f"A live figure cannot run {norm}. It knows InstanceNorm2d without weights of its own, without running statistics,"
-            f" with eps = {EPS}."
+            "A live figure cannot run {norm}. It knows InstanceNorm2d without weights of its own, without running "
+            "statistics, with eps = {EPS}.",
+            norm=norm,
+            EPS=EPS,
         )
     return True
 
@@ -155,8 +163,9 @@ def _layer(part: nn.Conv2d | nn.ConvTranspose2d) -> MapLayer:
     plain = part.groups == 1 and set(part.dilation) == {1} and (mirrored or part.padding_mode == "zeros")
     if not square or len(set(padding)) > 1 or padding[0] is None or not plain or any(part.output_padding):
         raise InputError(
-            f"A live figure cannot run {part}. It knows square kernels with one stride and one padding of zeros or by"
-            " reflection, without groups, dilation or output padding."
+            "A live figure cannot run {part}. It knows square kernels with one stride and one padding of zeros or "
+            "by reflection, without groups, dilation or output padding.",
+            part=part,
         )
     weight = as_numpy(part.weight)
     weight = weight.swapaxes(0, 1) if transposed else weight  # torch keeps (in, out, k, k) for the transposed
@@ -294,36 +303,57 @@ def int8_maps(layers: Sequence[MapLayer]) -> Int8Maps:
     done, scales, width = [], [], None
     for i, layer in enumerate(layers):
         if not isinstance(layer, MapLayer):
-            raise InputError(f"Layer {i} of the decoder is no MapLayer; map_layers_of makes such a list.")
+            raise InputError("Layer {i} of the decoder is no MapLayer; map_layers_of makes such a list.", i=i)
         weight = finite_array(layer.weight, f"the weight of layer {i}", 4)
         bias = finite_array(layer.bias, f"the bias of layer {i}", 1)
         if layer.activation not in ACTIVATIONS or layer.kind not in KINDS:
             raise InputError(
-                f"Layer {i} is {layer.kind!r} with the activation {layer.activation!r}. Known are: {', '.join(KINDS)};"
-                f" {', '.join(ACTIVATIONS)}."
+                "Layer {i} is {kind!r} with the activation {activation!r}. Known are: {choices}; {choices_2}.",
+                i=i,
+                kind=layer.kind,
+                activation=layer.activation,
+                choices=', '.join(KINDS),
+                choices_2=', '.join(ACTIVATIONS),
             )
         if layer.stride < 1 or layer.padding < 0 or weight.shape[2] != weight.shape[3]:
             raise InputError(
-                f"Layer {i} has a kernel of {weight.shape[2]}×{weight.shape[3]}, stride {layer.stride} and padding"
-                f" {layer.padding}; expected a square kernel, a stride from 1 and a padding from 0."
+                "Layer {i} has a kernel of {size}×{size_2}, stride {stride} and padding {padding}; expected a "
+                "square kernel, a stride from 1 and a padding from 0.",
+                i=i,
+                size=weight.shape[2],
+                size_2=weight.shape[3],
+                stride=layer.stride,
+                padding=layer.padding,
             )
         if layer.shuffle < 1 or len(weight) % layer.shuffle**2:
             raise InputError(
-                f"Layer {i} gives {len(weight)} channels, of which PixelShuffle({layer.shuffle}) makes no whole number."
+                "Layer {i} gives {count} channels, of which PixelShuffle({shuffle}) makes no whole number.",
+                i=i,
+                count=len(weight),
+                shuffle=layer.shuffle,
             )
         if layer.unshuffle < 1 or weight.shape[1] % layer.unshuffle**2:
             raise InputError(
-                f"Layer {i} takes {weight.shape[1]} channels, which PixelUnshuffle({layer.unshuffle}) never makes."
+                "Layer {i} takes {size} channels, which PixelUnshuffle({unshuffle}) never makes.",
+                i=i,
+                size=weight.shape[1],
+                unshuffle=layer.unshuffle,
             )
         if not 0 <= layer.skip <= i + 1 or (
             layer.skip and layer.channels != layers[i + 1 - layer.skip].takes
         ):
             raise InputError(
-                f"Layer {i} adds what went in {layer.skip} layers back, which is not there or has another number of channels."
+                "Layer {i} adds what went in {skip} layers back, which is not there or has another number of "
+                "channels.",
+                i=i,
+                skip=layer.skip,
             )
         if layer.mirrored and (layer.kind != "convolution" or not layer.padding):
             raise InputError(
-                f"Layer {i} is {layer.kind!r} with a padding of {layer.padding}; only a padded convolution can mirror its edges."
+                "Layer {i} is {kind!r} with a padding of {padding}; only a padded convolution can mirror its edges.",
+                i=i,
+                kind=layer.kind,
+                padding=layer.padding,
             )
         if len(bias) != len(weight) or width not in (None, layer.takes):
             raise InputError(

@@ -22,7 +22,7 @@ def held(path: Path, what: str) -> Iterator[None]:
                 break
             time.sleep(WAIT)
         else:
-            raise SaveError(f"Another process is at work on {what}. Wait for its end, or stop it.")
+            raise SaveError("Another process is at work on {what}. Wait for its end, or stop it.", what=what)
         yield
 
 

@@ -35,11 +35,18 @@ def play(mixture: str, objective: str, seed: int, steps: int = STEPS) -> list[di
     """One game on a mixture, with the coverage at `LOOKS` moments of it: a row each."""
     if mixture not in MIXTURES or objective not in OBJECTIVES:
         raise InputError(
-            f"There is no game {objective!r} on {mixture!r}. Objectives: {', '.join(OBJECTIVES)}; "
-            f"mixtures: {', '.join(MIXTURES)}."
+            "There is no game {objective!r} on {mixture!r}. Objectives: {choices}; mixtures: {choices_2}.",
+            objective=objective,
+            mixture=mixture,
+            choices=', '.join(OBJECTIVES),
+            choices_2=', '.join(MIXTURES),
         )
     if steps < LOOKS or steps % LOOKS:
-        raise InputError(f"{steps} steps can't be split by {LOOKS} looks; give a multiple of {LOOKS}.")
+        raise InputError(
+            "{steps} steps can't be split by {LOOKS} looks; give a multiple of {LOOKS}.",
+            steps=steps,
+            LOOKS=LOOKS,
+        )
     points = MIXTURES[mixture]()
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -17,7 +17,11 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 def mlp(sizes: Sequence[int], activation: str = "relu", batch_norm: bool = False) -> nn.Sequential:
     """Linear layers from sizes[0] to sizes[-1] with an activation between them (after batch norm, if asked), none at the end."""
     if activation not in ACTIVATIONS:
-        raise InputError(f"The activation {activation!r} is not known. Choose one of: {', '.join(ACTIVATIONS)}.")
+        raise InputError(
+            "The activation {activation!r} is not known. Choose one of: {choices}.",
+            activation=activation,
+            choices=', '.join(ACTIVATIONS),
+        )
     layers: list[nn.Module] = []
     for inputs, outputs in zip(sizes, sizes[1:]):
         layers += [nn.Linear(inputs, outputs), *([nn.BatchNorm1d(outputs)] if batch_norm else []), ACTIVATIONS[activation]()]
@@ -45,7 +49,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float = 0.5):
         super().__init__()
         if not 0 <= p < 1:
-            raise InputError(f"p is {p}; give the share of units to drop, from 0 to below 1.")
+            raise InputError("p is {p}; give the share of units to drop, from 0 to below 1.", p=p)
         self.p = p
         self.kept = max(1, round((1 - p) * 65536))  # of 65,536 equally likely numbers
 
@@ -225,7 +229,10 @@ class Classifier(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         if x.ndim != 2 or x.shape[1] != 784:
-            raise InputError(f"The classifier takes images as [B, 784], found {list(x.shape)}: flatten 28×28 images first.")
+            raise InputError(
+                "The classifier takes images as [B, 784], found {shape}: flatten 28×28 images first.",
+                shape=list(x.shape),
+            )
         return self.hidden(self.convolutions(x.view(-1, 1, 28, 28)).flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -236,13 +243,20 @@ def check_sizes(**sizes: int) -> None:
     """Raise InputError unless each is a whole number from 1 up."""
     for name, size in sizes.items():
         if not isinstance(size, int) or size < 1:
-            raise InputError(f"{name} is {size!r}; give a whole number from 1 up.")
+            raise InputError("{name} is {size!r}; give a whole number from 1 up.", name=name, size=size)
 
 
 def as_rows(x: Tensor, size: int, who: str, what: str) -> Tensor:
     """x itself, if it is of floats [B, size]. Raises InputError, which says who takes what."""
     if x.ndim != 2 or x.shape[1] != size or not x.is_floating_point():
-        raise InputError(f"{who} takes float {what} as [B, {size}], found {x.dtype} {list(x.shape)}.")
+        raise InputError(
+            "{who} takes float {what} as [B, {size}], found {dtype} {shape}.",
+            who=who,
+            what=what,
+            size=size,
+            dtype=x.dtype,
+            shape=list(x.shape),
+        )
     return x
 
 
@@ -255,8 +269,10 @@ def in_packs(x: Tensor, pack: int) -> Tensor:
     """Rows [B, ...] -> [B/m, m, ...]: m = `pack` that follow one another are judged as one (PacGAN: Lin et al. 2018)."""
     if len(x) % pack:
         raise InputError(
-            f"The discriminator judges packs of {pack}, and {len(x)} rows can't be split into such: give batches of a "
-            f"multiple of {pack}, and drop_last=True if the last one is short."
+            "The discriminator judges packs of {pack}, and {count} rows can't be split into such: give batches of "
+            "a multiple of {pack}, and drop_last=True if the last one is short.",
+            pack=pack,
+            count=len(x),
         )
     return x.unflatten(0, (len(x) // pack, pack))
 

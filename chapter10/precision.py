@@ -33,7 +33,12 @@ def check(precision: str, device: str | torch.device) -> None:
     there = available(device)
     if precision not in there:
         why = f"is one that {torch.device(device)} lacks" if precision in PRECISIONS else "is not known"
-        raise InputError(f"The precision {precision!r} {why}. Choose one of: {', '.join(there)}.")
+        raise InputError(
+            "The precision {precision!r} {why}. Choose one of: {choices}.",
+            precision=precision,
+            why=why,
+            choices=', '.join(there),
+        )
 
 
 def _multiplies(device: torch.device, dtype: torch.dtype) -> bool:

@@ -136,8 +136,9 @@ def _check_together(options: argparse.Namespace) -> None:
         given = [name for name in FIXED if getattr(options, name) is not None]
         if given:
             raise InputError(
-                f"--resume goes on with a run by the settings that it began with: leave out {', '.join(map(_flag, given))}. "
-                f"For a run with other settings give --run and a new folder."
+                "--resume goes on with a run by the settings that it began with: leave out {choices}. For a run "
+                "with other settings give --run and a new folder.",
+                choices=', '.join(map(_flag, given)),
             )
         return
     if options.name is None:
@@ -148,13 +149,15 @@ def _check_together(options: argparse.Namespace) -> None:
         given = [name for name in OF_RUNS if getattr(options, name) is not None]
         if given:
             raise InputError(
-                f"{', '.join(map(_flag, given))} can only be had in a run folder: give --run FOLDER too."
+                "{choices} can only be had in a run folder: give --run FOLDER too.",
+                choices=', '.join(map(_flag, given)),
             )
     else:
         given = [name for name in OF_WEIGHTS if getattr(options, name) is not None]
         if given:
             raise InputError(
-                f"A run folder has its own weights and checkpoints: leave out {', '.join(map(_flag, given))}."
+                "A run folder has its own weights and checkpoints: leave out {choices}.",
+                choices=', '.join(map(_flag, given)),
             )
 
 
@@ -173,7 +176,8 @@ def _settings(given: list[str]) -> dict[str, float]:
             found[name] = float(value)
         except ValueError:
             raise InputError(
-                f"--set was given {one!r}; give a name and a number, such as --set beta=4."
+                "--set was given {one!r}; give a name and a number, such as --set beta=4.",
+                one=one,
             ) from None
     return found
 

@@ -55,7 +55,11 @@ def inside(kind: str, u: Tensor, v: Tensor) -> Tensor:
         unit = math.sqrt(HEART_AREA)
         u, v = u * unit, v * unit + HEART_MIDDLE
         return (u.square() + v.square() - 1) ** 3 <= u.square() * v**3
-    raise InputError(f"There is no shape {kind!r}. Choose one of: {', '.join(KINDS)}.")
+    raise InputError(
+        "There is no shape {kind!r}. Choose one of: {choices}.",
+        kind=kind,
+        choices=', '.join(KINDS),
+    )
 
 
 def tiles() -> Tensor:
@@ -103,7 +107,9 @@ def load(count: int | None = None, seed: int = 0) -> Shapes:
     if count is not None:
         if not isinstance(count, int) or not 1 <= count <= len(factors):
             raise InputError(
-                f"{count!r} shapes were asked for; give a whole number from 1 to {len(factors):,}."
+                "{count!r} shapes were asked for; give a whole number from 1 to {count_2:,}.",
+                count=count,
+                count_2=len(factors),
             )
         factors = factors[torch.randperm(len(factors), generator=torch.Generator().manual_seed(seed))[:count]]
     return Shapes(render(factors), factors)
@@ -122,10 +128,17 @@ def split(seed: int = 0) -> Images:
 def _check(factors: Tensor) -> None:
     if factors.ndim != 2 or factors.shape[1] != len(FACTORS) or factors.dtype != torch.int64:
         raise InputError(
-            f"Factors are whole numbers [N, {len(FACTORS)}], int64; found {factors.dtype} {list(factors.shape)}."
+            "Factors are whole numbers [N, {count}], int64; found {dtype} {shape}.",
+            count=len(FACTORS),
+            dtype=factors.dtype,
+            shape=list(factors.shape),
         )
     for (name, count), values in zip(FACTORS.items(), factors.T):
         if len(values) and not 0 <= values.min() <= values.max() < count:
             raise InputError(
-                f"The factor '{name}' has the values 0 to {count - 1}, found {values.min()} to {values.max()}."
+                "The factor '{name}' has the values 0 to {count_less_1}, found {lowest} to {highest}.",
+                name=name,
+                count_less_1=count - 1,
+                lowest=values.min(),
+                highest=values.max(),
             )

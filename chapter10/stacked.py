@@ -34,14 +34,17 @@ WIDTH, CRITIC_STEPS = 16, 3
 def stack(images: Tensor) -> Tensor:
     """Three images a row [B, 3, D] -> one of three channels [B, D·3]."""
     if images.ndim != 3 or images.shape[1] != CHANNELS:
-        raise InputError(f"Three images make a stack: give them as [B, 3, D], found {list(images.shape)}.")
+        raise InputError(
+            "Three images make a stack: give them as [B, 3, D], found {shape}.",
+            shape=list(images.shape),
+        )
     return images.transpose(1, 2).flatten(1)  # (B, 3, D) -> (B, D, 3) -> (B, D·3)
 
 
 def unstack(x: Tensor) -> Tensor:
     """[B, D·3] -> the three images of each [B, 3, D]."""
     if x.ndim != 2 or x.shape[1] % CHANNELS:
-        raise InputError(f"A stack has three channels: give [B, D·3], found {list(x.shape)}.")
+        raise InputError("A stack has three channels: give [B, D·3], found {shape}.", shape=list(x.shape))
     return x.unflatten(1, (-1, CHANNELS)).transpose(1, 2)
 
 
@@ -57,7 +60,10 @@ class StackedBatches:
     def __init__(self, images: Tensor, batch_size: int, steps: int, device: str | torch.device = "cpu"):
         if len(images) < 1 or batch_size < 1 or steps < 1:
             raise InputError(
-                f"{len(images)} images, batches of {batch_size} and {steps} steps: give 1 or more of each."
+                "{count} images, batches of {batch_size} and {steps} steps: give 1 or more of each.",
+                count=len(images),
+                batch_size=batch_size,
+                steps=steps,
             )
         self.bytes = images.flatten(1).to(device)
         self.batch_size, self.steps = batch_size, steps
@@ -95,10 +101,17 @@ def stacked_modes(labels: Tensor, shares: Tensor | None = None) -> StackedModes:
     """
     if labels.ndim != 2 or labels.shape[1] != CHANNELS or labels.is_floating_point() or len(labels) < 1:
         raise InputError(
-            f"The classes of stacks are whole numbers [N, 3], found {labels.dtype} {list(labels.shape)}."
+            "The classes of stacks are whole numbers [N, 3], found {dtype} {shape}.",
+            dtype=labels.dtype,
+            shape=list(labels.shape),
         )
     if labels.min() < 0 or labels.max() >= CLASSES:
-        raise InputError(f"Classes go from 0 to {CLASSES - 1}, found {labels.min()} to {labels.max()}.")
+        raise InputError(
+            "Classes go from 0 to {CLASSES_less_1}, found {lowest} to {highest}.",
+            CLASSES_less_1=CLASSES - 1,
+            lowest=labels.min(),
+            highest=labels.max(),
+        )
     each = torch.full((CLASSES,), 1 / CLASSES) if shares is None else shares
     each = each.double() / each.double().sum()
     of_data = torch.einsum("a,b,c->abc", each, each, each).flatten()  # [1000]
@@ -166,7 +179,11 @@ def train(
         seconds: by default `SECONDS`.
     """
     if kind not in KINDS:
-        raise InputError(f"There is no {kind!r} to train. Choose one of: {', '.join(KINDS)}.")
+        raise InputError(
+            "There is no {kind!r} to train. Choose one of: {choices}.",
+            kind=kind,
+            choices=', '.join(KINDS),
+        )
     way = KINDS[kind]
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -39,7 +39,10 @@ def mixtures(first: float = 0.5) -> tuple[GaussianMixture, GaussianMixture]:
         first: the share of points in mode 0, above 0 and below 1.
     """
     if not 0 < first < 1:
-        raise InputError(f"first is {first}; give the share of points in mode 0, above 0 and below 1.")
+        raise InputError(
+            "first is {first}; give the share of points in mode 0, above 0 and below 1.",
+            first=first,
+        )
     weights = torch.tensor([first, 1 - first])
     return tuple(
         GaussianMixture(torch.tensor(means), STD, weights)
@@ -63,11 +66,19 @@ class PermutedModes(nn.Module):
         super().__init__()
         if source.means.shape != target.means.shape or source.std != target.std:
             raise InputError(
-                f"Modes can only change places between mixtures of as many modes and one std, found {list(source.means.shape)} "
-                f"with {source.std:g} and {list(target.means.shape)} with {target.std:g}."
+                "Modes can only change places between mixtures of as many modes and one std, found {shape} with "
+                "{std:g} and {shape_2} with {std_2:g}.",
+                shape=list(source.means.shape),
+                std=source.std,
+                shape_2=list(target.means.shape),
+                std_2=target.std,
             )
         if sorted(order) != list(range(len(source.means))):
-            raise InputError(f"order is {list(order)}; give a permutation of 0 … {len(source.means) - 1}.")
+            raise InputError(
+                "order is {order}; give a permutation of 0 … {count_less_1}.",
+                order=list(order),
+                count_less_1=len(source.means) - 1,
+            )
         self.source, self.target, self.order = source, target, tuple(order)
         self.in_dim = self.out_dim = source.means.shape[1]
 
@@ -139,7 +150,11 @@ def scores(model: nn.Module, first: float = 0.5, seed: int = 0, count: int = POI
 def train(case: str, seed: int, steps: int = STEPS) -> CycleGAN:
     """One training of a case of `CASES`, about two seconds long; the model, in eval mode."""
     if case not in CASES:
-        raise InputError(f"There is no case {case!r}. Choose one of: {', '.join(CASES)}.")
+        raise InputError(
+            "There is no case {case!r}. Choose one of: {choices}.",
+            case=case,
+            choices=', '.join(CASES),
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = CycleGAN(PointTranslator(), PointTranslator())

@@ -42,7 +42,11 @@ VARIANTS = {
 def method_for(variant: str, seed: int) -> CycleGANTraining:
     """The untrained players of one of `VARIANTS`."""
     if variant not in VARIANTS:
-        raise InputError(f"There is no variant {variant!r}. Choose one of: {', '.join(VARIANTS)}.")
+        raise InputError(
+            "There is no variant {variant!r}. Choose one of: {choices}.",
+            variant=variant,
+            choices=', '.join(VARIANTS),
+        )
     chosen = VARIANTS[variant]
     with torch.random.fork_rng():
         torch.manual_seed(seed)

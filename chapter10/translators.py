@@ -47,12 +47,17 @@ class TranslationGenerator(nn.Module):
         super().__init__()
         check_sizes(in_channels=in_channels, out_channels=out_channels, width=width, blocks=blocks, size=size)
         if form not in ("small", "paper"):
-            raise InputError(f"The form {form!r} is not known. Choose one of: small, paper.")
+            raise InputError("The form {form!r} is not known. Choose one of: small, paper.", form=form)
         factor = 2 if form == "small" else 4
         if size % factor or size < 3 * factor:
             raise InputError(
-                f"size is {size}; the form {form!r} works on maps of a {'half' if factor == 2 else 'quarter'} of the side, "
-                f"so give a multiple of {factor} from {3 * factor} up."
+                "size is {size}; the form {form!r} works on maps of a {words} of the side, so give a multiple of "
+                "{factor} from {product} up.",
+                size=size,
+                form=form,
+                words='half' if factor == 2 else 'quarter',
+                factor=factor,
+                product=3 * factor,
             )
         self.in_channels, self.out_channels, self.size = in_channels, out_channels, size
         self.in_dim, self.out_dim = size * size * in_channels, size * size * out_channels
@@ -90,8 +95,11 @@ class PatchDiscriminator(nn.Module):
         self.patch, self.map_size = _seen(layers), size // 2**layers - 2
         if self.map_size < 1:
             raise InputError(
-                f"{layers} layers with stride 2 leave no map of a {size}×{size} image for the two that follow: give at most "
-                f"{max(n for n in range(layers) if size // 2**n > 2)}."
+                "{layers} layers with stride 2 leave no map of a {size}×{size} image for the two that follow: give "
+                "at most {most}.",
+                layers=layers,
+                size=size,
+                most=max((n for n in range(layers) if size // 2 ** n > 2)),
             )
         made: list[nn.Module] = [
             Maps(channels, size),  # (B, H·H·C) -> (B, C, H, H)
@@ -160,7 +168,13 @@ def _images(x: Tensor, size: int, channels: int, who: str) -> Tensor:
     if other and x.ndim == 2 and x.shape[1] == size * size * other:
         names = {1: "grey images", 3: "colour images"}
         raise InputError(
-            f"{who} was built for {names[channels]}, rows of {size * size * channels}, and found {names[other]}, rows of "
-            f"{x.shape[1]}: build it with {other} channels, or convert the images."
+            "{who} was built for {name}, rows of {product}, and found {name_2}, rows of {size}: build it with "
+            "{other} channels, or convert the images.",
+            who=who,
+            name=names[channels],
+            product=size * size * channels,
+            name_2=names[other],
+            size=x.shape[1],
+            other=other,
         )
     return as_rows(x, size * size * channels, who, "images")

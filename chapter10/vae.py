@@ -154,7 +154,11 @@ def elbo(
         InputError: for x of another shape or range, a likelihood that is not known, or beta or free_bits below 0.
     """
     if likelihood not in LIKELIHOODS:
-        raise InputError(f"The likelihood {likelihood!r} is not known. Choose one of: {', '.join(LIKELIHOODS)}.")
+        raise InputError(
+            "The likelihood {likelihood!r} is not known. Choose one of: {choices}.",
+            likelihood=likelihood,
+            choices=', '.join(LIKELIHOODS),
+        )
     check_weights(beta, free_bits)
     mu, log_var = model.encode(x)
     logits = logits_of(model, model.reparameterize(mu, log_var), x)
@@ -178,10 +182,15 @@ def check_weights(beta: float, free_bits: float = 0.0) -> None:
     """Raise InputError unless both are finite numbers from 0 up."""
     if not 0 <= beta < math.inf:  # written so that NaN fails too
         raise InputError(
-            f"beta is {beta}; give a finite weight of the KL from 0 up. Below 0, codes far from the prior would be rewarded."
+            "beta is {beta}; give a finite weight of the KL from 0 up. Below 0, codes far from the prior would be "
+            "rewarded.",
+            beta=beta,
         )
     if not 0 <= free_bits < math.inf:
-        raise InputError(f"free_bits is {free_bits}; give a finite number of nats for each latent dimension, from 0 up.")
+        raise InputError(
+            "free_bits is {free_bits}; give a finite number of nats for each latent dimension, from 0 up.",
+            free_bits=free_bits,
+        )
 
 
 def by_hand(model: "VAE", x: Tensor) -> bool:
@@ -400,19 +409,33 @@ class AutoencoderTraining(_Training):
 
 def _same_shape(name: str, a: Tensor, other: str, b: Tensor) -> None:
     if a.shape != b.shape or a.ndim < 1:
-        raise InputError(f"{name} and {other} must have the same shape, such as [B, D]; found {list(a.shape)} and {list(b.shape)}.")
+        raise InputError(
+            "{name} and {other} must have the same shape, such as [B, D]; found {shape} and {shape_2}.",
+            name=name,
+            other=other,
+            shape=list(a.shape),
+            shape_2=list(b.shape),
+        )
 
 
 def _as_rows(x: Tensor, input_dim: int) -> Tensor:
     if x.ndim != 2 or x.shape[1] != input_dim or not x.is_floating_point():
         raise InputError(
-            f"The model takes a batch of flattened float images [B, {input_dim}], found {x.dtype} {list(x.shape)}: "
-            f"data.to_unit makes them from bytes, x.flatten(1) from [B, 28, 28]."
+            "The model takes a batch of flattened float images [B, {input_dim}], found {dtype} {shape}: "
+            "data.to_unit makes them from bytes, x.flatten(1) from [B, 28, 28].",
+            input_dim=input_dim,
+            dtype=x.dtype,
+            shape=list(x.shape),
         )
     return x
 
 
 def _as_codes(z: Tensor, latent_dim: int) -> Tensor:
     if z.ndim < 1 or z.shape[-1] != latent_dim or not z.is_floating_point():
-        raise InputError(f"The decoder takes float codes z [B, {latent_dim}], found {z.dtype} {list(z.shape)}.")
+        raise InputError(
+            "The decoder takes float codes z [B, {latent_dim}], found {dtype} {shape}.",
+            latent_dim=latent_dim,
+            dtype=z.dtype,
+            shape=list(z.shape),
+        )
     return z

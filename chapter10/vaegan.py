@@ -70,8 +70,9 @@ def feature_log_likelihood(rebuilt: Tensor, real: Tensor) -> Tensor:
     """
     if rebuilt.shape != real.shape or real.ndim != 2:
         raise InputError(
-            f"Features of as many rebuilt as real images are wanted, [B, F]; found {list(rebuilt.shape)} and "
-            f"{list(real.shape)}."
+            "Features of as many rebuilt as real images are wanted, [B, F]; found {shape} and {shape_2}.",
+            shape=list(rebuilt.shape),
+            shape_2=list(real.shape),
         )
     return -0.5 * (real - rebuilt).square().sum(1)
 
@@ -136,11 +137,15 @@ class VAEGANTraining(Averaged):
     ):
         for name, weight in (("gamma", gamma), ("beta", beta)):
             if not 0 <= weight < float("inf"):
-                raise InputError(f"{name} is {weight}; give a number from 0 up.")
+                raise InputError("{name} is {weight}; give a number from 0 up.", name=name, weight=weight)
         check_average(average)
         if generator not in GENERATOR_LOSSES:
             known = ", ".join(GENERATOR_LOSSES)
-            raise InputError(f"The generator's loss {generator!r} is not known. Choose one of: {known}.")
+            raise InputError(
+                "The generator's loss {generator!r} is not known. Choose one of: {known}.",
+                generator=generator,
+                known=known,
+            )
         _check_discriminator(model, discriminator)
         self.model, self.discriminator = model, discriminator
         self.gamma, self.beta = gamma, beta
@@ -220,8 +225,9 @@ def _check_discriminator(model: VAE, discriminator: nn.Module) -> None:
     who = type(discriminator).__name__
     if not callable(getattr(discriminator, "features_and_logits", None)):
         raise InputError(
-            f"{who} has no method features_and_logits(x), whose features VAE-GAN compares: "
-            f"nets.ConvDiscriminator has one."
+            "{who} has no method features_and_logits(x), whose features VAE-GAN compares: nets.ConvDiscriminator "
+            "has one.",
+            who=who,
         )
     with in_mode(discriminator):
         like = next(model.parameters())
@@ -229,8 +235,11 @@ def _check_discriminator(model: VAE, discriminator: nn.Module) -> None:
         features, logits = discriminator.features_and_logits(x)
     if features.ndim != 2 or len(features) != 3 or logits.shape != (3, 1):
         raise InputError(
-            f"{who}.features_and_logits must give features [B, F] and logits [B, 1]; for 3 images it gives "
-            f"{list(features.shape)} and {list(logits.shape)}."
+            "{who}.features_and_logits must give features [B, F] and logits [B, 1]; for 3 images it gives {shape} "
+            "and {shape_2}.",
+            who=who,
+            shape=list(features.shape),
+            shape_2=list(logits.shape),
         )
     if isinstance(last_module(discriminator), nn.Sigmoid):
         raise InputError(

@@ -23,7 +23,9 @@ def nearest_code(z: Tensor, codebook: Tensor) -> Tensor:
     """
     if z.shape[-1] != codebook.shape[-1]:
         raise InputError(
-            f"The vectors have {z.shape[-1]} numbers and the codes {codebook.shape[-1]}; give both the same, in the last dimension."
+            "The vectors have {size} numbers and the codes {size_2}; give both the same, in the last dimension.",
+            size=z.shape[-1],
+            size_2=codebook.shape[-1],
         )
     rows = z.flatten(0, -2)  # (N, C)
     with torch.autocast(z.device.type, enabled=False):  # which code is nearest may hang on the last digits
@@ -55,7 +57,9 @@ def vq_losses(z: Tensor, quantised: Tensor) -> VQLosses:
     """
     if z.shape != quantised.shape:
         raise InputError(
-            f"z is {list(z.shape)} and quantised {list(quantised.shape)}; they must be of one shape."
+            "z is {shape} and quantised {shape_2}; they must be of one shape.",
+            shape=list(z.shape),
+            shape_2=list(quantised.shape),
         )
     return VQLosses(
         (z.detach() - quantised).square().flatten(1).sum(1),
@@ -85,10 +89,14 @@ class VectorQuantizer(nn.Module):
             )
         if decay is not None and not 0 < decay < 1:
             raise InputError(
-                f"decay is {decay}; give a number between 0 and 1, or None for the codebook loss."
+                "decay is {decay}; give a number between 0 and 1, or None for the codebook loss.",
+                decay=decay,
             )
         if not 0 <= restart < 1:
-            raise InputError(f"restart is {restart}; give a share of 1/K from 0 (never) to below 1.")
+            raise InputError(
+                "restart is {restart}; give a share of 1/K from 0 (never) to below 1.",
+                restart=restart,
+            )
         self.num_codes, self.code_dim, self.decay, self.restart = num_codes, code_dim, decay, restart
         codebook = torch.randn(num_codes, code_dim)
         if decay is None:
@@ -111,8 +119,10 @@ class VectorQuantizer(nn.Module):
         rows = parallel.gather(z.detach()).flatten(0, -2)
         if len(rows) < self.num_codes:
             raise InputError(
-                f"A codebook of {self.num_codes} codes is larger than the data: the first batch has {len(rows)} vectors. "
-                f"Give a larger batch or fewer codes."
+                "A codebook of {num_codes} codes is larger than the data: the first batch has {count} vectors. "
+                "Give a larger batch or fewer codes.",
+                num_codes=self.num_codes,
+                count=len(rows),
             )
         self._place(torch.arange(self.num_codes), rows)
         self.started.fill_(True)
@@ -184,7 +194,8 @@ class VQVAE(nn.Module):
         check_sizes(width=width, side=side)
         if side % 4:
             raise InputError(
-                f"side is {side}; give a multiple of 4, for images are halved twice: 28, not 27 or 30."
+                "side is {side}; give a multiple of 4, for images are halved twice: 28, not 27 or 30.",
+                side=side,
             )
         self.side, self.map_size, self.input_dim = side, side // 4, side**2
         self.quantizer = VectorQuantizer(num_codes, code_dim, decay, restart)
@@ -221,7 +232,10 @@ class VQVAE(nn.Module):
         size, dim = self.map_size, self.quantizer.code_dim
         if quantised.ndim != 4 or quantised.shape[1:] != (size, size, dim):
             raise InputError(
-                f"The decoder takes code vectors as [B, {size}, {size}, {dim}], found {list(quantised.shape)}."
+                "The decoder takes code vectors as [B, {size}, {size}, {dim}], found {shape}.",
+                size=size,
+                dim=dim,
+                shape=list(quantised.shape),
             )
         return in_full(self.decoder(quantised.permute(0, 3, 1, 2)))  # (B, h, h, C) -> (B, C, h, h)
 
@@ -242,11 +256,18 @@ def check_codes(codes: Tensor, num_codes: int, size: int) -> Tensor:
     """The codes, if they are whole numbers [B, size, size] from 0 to num_codes − 1. Raises InputError."""
     if codes.ndim != 3 or codes.shape[1:] != (size, size) or codes.dtype != torch.int64:
         raise InputError(
-            f"Codes are whole numbers (int64) [B, {size}, {size}], found {codes.dtype} {list(codes.shape)}."
+            "Codes are whole numbers (int64) [B, {size}, {size}], found {dtype} {shape}.",
+            size=size,
+            dtype=codes.dtype,
+            shape=list(codes.shape),
         )
     if len(codes) and not 0 <= codes.min() <= codes.max() < num_codes:
         raise InputError(
-            f"Codes reach from {codes.min().item()} to {codes.max().item()}; this codebook has {num_codes}, 0 to {num_codes - 1}."
+            "Codes reach from {lowest} to {highest}; this codebook has {num_codes}, 0 to {num_codes_less_1}.",
+            lowest=codes.min().item(),
+            highest=codes.max().item(),
+            num_codes=num_codes,
+            num_codes_less_1=num_codes - 1,
         )
     return codes
 
@@ -262,7 +283,10 @@ class VQVAETraining(_Training):
 
     def __init__(self, model: VQVAE, lr: float = 1e-3, commitment: float = 0.25):
         if not 0 <= commitment < float("inf"):
-            raise InputError(f"commitment is {commitment}; give a finite weight from 0 up.")
+            raise InputError(
+                "commitment is {commitment}; give a finite weight from 0 up.",
+                commitment=commitment,
+            )
         super().__init__(model, lr)
         self.commitment = commitment
 

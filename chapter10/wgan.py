@@ -55,15 +55,19 @@ def gradient_penalty(
     """
     if real.shape != fake.shape:
         raise InputError(
-            f"real is {list(real.shape)} and fake {list(fake.shape)}; the lines run between two batches of one shape."
+            "real is {shape} and fake {shape_2}; the lines run between two batches of one shape.",
+            shape=list(real.shape),
+            shape_2=list(fake.shape),
         )
     if epsilon is None:
         pack = getattr(critic, "pack", 1)
         epsilon = parallel.rand(len(real) // pack, dtype=real.dtype, device=real.device).repeat_interleave(pack)
     if epsilon.numel() != len(real):
         raise InputError(
-            f"epsilon is {list(epsilon.shape)}; give one number for each of the {len(real)} examples: with one a pixel the "
-            f"points leave the line."
+            "epsilon is {shape}; give one number for each of the {count} examples: with one a pixel the points "
+            "leave the line.",
+            shape=list(epsilon.shape),
+            count=len(real),
         )
     share = epsilon.view(-1, *[1] * (real.ndim - 1))
     with torch.enable_grad():
@@ -86,7 +90,7 @@ def gradient_penalty(
 def clip_weights(critic: nn.Module, c: float) -> None:
     """Put each weight and bias into [−c, c], in place: to be done after the critic's step."""
     if not 0 < c < math.inf:
-        raise InputError(f"clip is {c}; give a bound for the weights above 0, such as 0.01.")
+        raise InputError("clip is {c}; give a bound for the weights above 0, such as 0.01.", c=c)
     for parameter in critic.parameters():
         parameter.clamp_(-c, c)
 
@@ -103,7 +107,9 @@ def spectral(critic: nn.Module) -> nn.Module:
         if isinstance(weight, Tensor) and weight.ndim > 1 and not is_parametrized(module, "weight"):
             if not weight.any():
                 raise InputError(
-                    f"All weights of {module} are 0: there is no largest singular value to divide by. Draw them at random."
+                    "All weights of {module} are 0: there is no largest singular value to divide by. Draw them at "
+                    "random.",
+                    module=module,
                 )
             spectral_norm(module)
     return critic
@@ -113,7 +119,9 @@ def check_critic(critic: nn.Module, lipschitz: str = "penalty") -> None:
     """Raise InputError for a critic that cannot be held by that way of bounding its slope."""
     if lipschitz not in LIPSCHITZ:
         raise InputError(
-            f"lipschitz is {lipschitz!r}; choose how to bound the critic's slope: {', '.join(LIPSCHITZ)}."
+            "lipschitz is {lipschitz!r}; choose how to bound the critic's slope: {choices}.",
+            lipschitz=lipschitz,
+            choices=', '.join(LIPSCHITZ),
         )
     if not has_batch_norm(critic) or lipschitz == "clipping":
         return
@@ -167,10 +175,12 @@ class WGANTraining(Adversarial):
         check_critic(critic, lipschitz)
         if not 0 <= penalty < math.inf:
             raise InputError(
-                f"penalty is {penalty}; give a weight λ from 0 up, such as 10: below 0 it would pay the critic to be steep."
+                "penalty is {penalty}; give a weight λ from 0 up, such as 10: below 0 it would pay the critic to "
+                "be steep.",
+                penalty=penalty,
             )
         if not 0 < clip < math.inf:
-            raise InputError(f"clip is {clip}; give a bound for the weights above 0, such as 0.01.")
+            raise InputError("clip is {clip}; give a bound for the weights above 0, such as 0.01.", clip=clip)
         if lipschitz == "spectral":
             spectral(critic)  # before its Adam is made: the weights that are trained are new ones
         super().__init__(generator, critic, lr, betas, average, check_images)

@@ -70,7 +70,10 @@ def grade(
     paths = reading.files(folder, map(Path, tables))
     handed = [reading.read(path, Path(folder), known) for path in paths]
     if not handed:
-        raise InputError(f"{folder} holds no files. Put the handed-in notebooks there, or give another folder.")
+        raise InputError(
+            "{folder} holds no files. Put the handed-in notebooks there, or give another folder.",
+            folder=folder,
+        )
     if notebooks is None:
         chosen = set().union(*(_said(one, chosen) for one in handed)) or chosen
     numbers = [_numbers(one, chosen) for one in handed]
@@ -95,7 +98,11 @@ def _chosen(notebooks: Iterable[str] | None) -> set[str]:
     chosen = every if notebooks is None else {str(name)[:2] for name in notebooks}
     if not chosen or chosen - every:
         wrong = ", ".join(sorted(chosen - every)) or "none"
-        raise InputError(f"No notebook {wrong} has tasks. There are: {', '.join(sorted(every))}.")
+        raise InputError(
+            "No notebook {wrong} has tasks. There are: {choices}.",
+            wrong=wrong,
+            choices=', '.join(sorted(every)),
+        )
     return chosen
 
 

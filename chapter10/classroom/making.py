@@ -59,7 +59,7 @@ def make(
     for name in texts.names(wanted, root):
         cells = _exercises_of(name, root) if exercises_only else _cells_of(name, root)
         if not any(cell.metadata.get("exercise") for cell in cells):
-            raise InputError(f"{name} has no exercises to grade. Choose another notebook.")
+            raise InputError("{name} has no exercises to grade. Choose another notebook.", name=name)
         for place, students in ((Path("source", name, f"{name}.ipynb"), False), (Path("students", f"{name}.ipynb"), True)):
             notebook = nbformat.v4.new_notebook(cells=[_made(cell, students) for cell in cells])
             notebook.metadata.update({"kernelspec": dict(texts.KERNELSPEC), "language_info": {"name": "python"}})
@@ -69,7 +69,10 @@ def make(
     for place, content in files.items():
         there = folder / place
         if there.is_file() and not replace and there.read_bytes() != content.encode("utf-8"):
-            raise InputError(f"{there} is there already, with other content. Give --replace to write over it, or another folder.")
+            raise InputError(
+                "{there} is there already, with other content. Give --replace to write over it, or another folder.",
+                there=there,
+            )
     for place, content in files.items():
         write_atomic(folder / place, content.encode("utf-8"))
     return [folder / place for place in files if place.suffix == ".ipynb"]
@@ -99,7 +102,11 @@ def _cells_of(name: str, root: Path) -> list[NotebookNode]:
 
     path = texts.notebook_path(name, root)
     if not path.is_file():
-        raise InputError(f"There is no {path.name}. Write it from its text first: python -m chapter10 author sync {name}")
+        raise InputError(
+            "There is no {name}. Write it from its text first: python -m chapter10 author sync {name_2}",
+            name=path.name,
+            name_2=name,
+        )
     return nbformat.read(path, as_version=4).cells
 
 

@@ -52,11 +52,18 @@ def files(folder: str | os.PathLike, leave: Iterable[Path] = ()) -> list[Path]:
     """
     folder, found = Path(folder), []
     if not folder.is_dir():
-        raise InputError(f"There is no folder {folder}. Give the one that holds the handed-in notebooks.")
+        raise InputError(
+            "There is no folder {folder}. Give the one that holds the handed-in notebooks.",
+            folder=folder,
+        )
 
     def refuse(error: OSError) -> None:
         if Path(error.filename) == folder:
-            raise InputError(f"{folder} can't be read ({error.strerror}). Give yourself the right to, or another folder.")
+            raise InputError(
+                "{folder} can't be read ({strerror}). Give yourself the right to, or another folder.",
+                folder=folder,
+                strerror=error.strerror,
+            )
         found.append(Path(error.filename))  # it becomes a row that says so
 
     own = {Path(path).resolve() for path in leave}

@@ -72,7 +72,11 @@ def progress(notebook: str | None = None) -> Progress:
     """
     wanted = [load(name) for name in names() if notebook is None or name.split("-")[0] == str(notebook)[:2]]
     if not wanted:
-        raise InputError(f"No notebook {notebook!r} has tasks. There are: {', '.join(sorted({n[:2] for n in names()}))}.")
+        raise InputError(
+            "No notebook {notebook!r} has tasks. There are: {choices}.",
+            notebook=notebook,
+            choices=', '.join(sorted({n[:2] for n in names()})),
+        )
     return Progress(wanted, _current().standings())
 
 
@@ -132,7 +136,7 @@ def _current() -> _record.Record:
 def _named(task: str | None, current: _record.Record, what: str) -> Task:
     name = task or current.last_task()
     if name is None:
-        raise InputError(f'Of which task? Give its name, as in {what}("02-kl").')
+        raise InputError('Of which task? Give its name, as in {what}("02-kl").', what=what)
     return load(name)
 
 

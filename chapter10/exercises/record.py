@@ -82,7 +82,10 @@ class Record:
             text = self.file.read_text("utf-8", "replace") if self.file.is_file() or self.file.is_dir() else ""
         except OSError as error:
             raise DataError(
-                f"Your progress in {self.file} can't be read ({error.strerror or error}). Set {VARIABLE} to another file."
+                "Your progress in {file} can't be read ({value}). Set {VARIABLE} to another file.",
+                file=self.file,
+                value=error.strerror or error,
+                VARIABLE=VARIABLE,
             ) from None
         found = []
         for line in text.splitlines():
@@ -145,7 +148,10 @@ def hand_in(name: str, tasks: Iterable[Task], record: Record, file: str | os.Pat
         for task, s in sorted(standings.items()) if task in known and s.source
     }  # fmt: skip
     if not answers:
-        raise InputError(f"There is nothing to hand in yet: no answer is on record in {record.file}. Run the exercises' checks first.")
+        raise InputError(
+            "There is nothing to hand in yet: no answer is on record in {file}. Run the exercises' checks first.",
+            file=record.file,
+        )
     content = {
         "format": FORMAT,
         "student": name.strip(),

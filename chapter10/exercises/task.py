@@ -107,7 +107,12 @@ class Task:
             exec(compile(code, file, "exec"), namespace)
         missing = [name for name in self.answers if name not in namespace]
         if missing:
-            raise InputError(f"Task {self.name} asks for {', '.join(self.answers)}; the code doesn't define {missing[0]}.")
+            raise InputError(
+                "Task {name} asks for {choices}; the code doesn't define {missing}.",
+                name=self.name,
+                choices=', '.join(self.answers),
+                missing=missing[0],
+            )
         return [namespace[name] for name in self.answers]
 
     def look(self, answers: list[Any], situation: int) -> Look:
@@ -153,7 +158,12 @@ def choice(
         InputError: where an option has no reason, or the right one is none.
     """
     if right not in options or set(options) != set(reasons):
-        raise InputError(f"Task {name}: every option needs its reason, and {right!r} must be one of {', '.join(options)}.")
+        raise InputError(
+            "Task {name}: every option needs its reason, and {right!r} must be one of {choices}.",
+            name=name,
+            right=right,
+            choices=', '.join(options),
+        )
     order = list(options)
     answer = f"my_{title_word(name)}"
     listed = "\n".join(f"- **{key}**: {words}" for key, words in options.items())
@@ -203,5 +213,5 @@ def load(name: str) -> Task:
     """A task by its name. Raises InputError."""
     if name not in names():
         near = [other for other in names() if other.startswith(str(name)[:2])] or names()
-        raise InputError(f"There is no task {name!r}. Near it: {', '.join(near)}.")
+        raise InputError("There is no task {name!r}. Near it: {choices}.", name=name, choices=', '.join(near))
     return importlib.import_module(f"chapter10.exercises.tasks.n{name.replace('-', '_')}").TASK

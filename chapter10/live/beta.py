@@ -75,12 +75,19 @@ def beta_figure(
     if len(found) < 2 or not all(isinstance(m, BetaModel) for m in found):
         raise InputError("models is no list of two or more BetaModel, so β cannot be moved.")
     if len({number(m.beta, "beta") for m in found}) < len(found):
-        raise InputError(f"Two models have the same β: {[m.beta for m in found]}. Give each β once.")
+        raise InputError(
+            "Two models have the same β: {value}. Give each β once.",
+            value=[m.beta for m in found],
+        )
     found.sort(key=lambda m: m.beta)
     pixels = pixels_of(images, shape, MOST)
     names = [f"image {i + 1}" for i in range(len(pixels))] if names is None else [str(n) for n in names]
     if len(names) != len(pixels):
-        raise InputError(f"There are {len(names)} names for {len(pixels)} images. Give one for each.")
+        raise InputError(
+            "There are {count} names for {count_2} images. Give one for each.",
+            count=len(names),
+            count_2=len(pixels),
+        )
     image = place_of(image, len(pixels), "image")
     checked = [_checked(m, len(pixels), shape) for m in found]
     for what, several in (
@@ -89,13 +96,18 @@ def beta_figure(
     ):
         if len(several) > 1:
             raise InputError(
-                f"The models have different {what}: {sorted(several)}. The figure needs the same in all."
+                "The models have different {what}: {several}. The figure needs the same in all.",
+                what=what,
+                several=sorted(several),
             )
     stored = sum(len(json.dumps(decoder.payload())) for decoder, _, _ in checked)
     if stored > LARGEST:
         raise InputError(
-            f"The {len(found)} decoders take {stored / 1000:,.0f} kB in the page; a notebook has room for {LARGEST // 1000} of them."
-            " Give fewer models, or smaller ones (hidden_dim=64)."
+            "The {count} decoders take {value:,.0f} kB in the page; a notebook has room for {value_2} of them. "
+            "Give fewer models, or smaller ones (hidden_dim=64).",
+            count=len(found),
+            value=stored / 1000,
+            value_2=LARGEST // 1000,
         )
     betas = np.array([m.beta for m in found], dtype=float)
     if start is None:
@@ -103,7 +115,11 @@ def beta_figure(
     elif (betas == number(start, "start")).any():
         first = int((betas == start).argmax())
     else:
-        raise InputError(f"start = {start} is none of the models' β: {', '.join(f'{b:g}' for b in betas)}.")
+        raise InputError(
+            "start = {start} is none of the models' β: {choices}.",
+            start=start,
+            choices=', '.join((f'{b:g}' for b in betas)),
+        )
     entries = [_entry(m, *parts) for m, parts in zip(found, checked, strict=True)]
     top = max(1e-3, 1.08 * max(float(kl.max()) for _, _, kl in checked))
     at = np.array([e["at"] for e in entries])
@@ -142,23 +158,34 @@ def _checked(model: BetaModel, n: int, shape: tuple[int, int]) -> tuple[Int8Deco
     """Its decoder, lean, its codes [N, L] and the KL of its dimensions [L]."""
     whose = f"of the model with β = {model.beta:g}"
     if model.beta < 0:
-        raise InputError(f"β is {model.beta:g}; a model's β is 0 or greater.")
+        raise InputError("β is {beta:g}; a model's β is 0 or greater.", beta=model.beta)
     number(model.reconstruction, f"The reconstruction {whose}")
     for name, value in model.numbers.items():
         number(value, f"{name} {whose}")
     whole = int8_decoder(model.layers)
     if whole.size != shape[0] * shape[1]:
         raise InputError(
-            f"The decoder {whose} gives {whole.size} pixels, which is no picture of shape {tuple(shape)}. Give shape=(H, W)."
+            "The decoder {whose} gives {size} pixels, which is no picture of shape {shape}. Give shape=(H, W).",
+            whose=whose,
+            size=whole.size,
+            shape=tuple(shape),
         )
     codes = finite_array(model.codes, f"The codes {whose}", 2)
     if codes.shape != (n, whole.latent_dim):
         raise InputError(
-            f"The codes {whose} have the shape {list(codes.shape)}; for {n} images and this decoder it is [{n}, {whole.latent_dim}]."
+            "The codes {whose} have the shape {shape}; for {n} images and this decoder it is [{n}, {latent_dim}].",
+            whose=whose,
+            shape=list(codes.shape),
+            n=n,
+            latent_dim=whole.latent_dim,
         )
     kl = finite_array(model.kl, f"The KL {whose}", 1, whole.latent_dim)
     if kl.min() < -1e-3:
-        raise InputError(f"The KL {whose} is {kl.min():.3g} in a dimension; a KL is never below 0.")
+        raise InputError(
+            "The KL {whose} is {lowest:.3g} in a dimension; a KL is never below 0.",
+            whose=whose,
+            lowest=kl.min(),
+        )
     # the page's own numbers, so that still and page draw the same
     codes = codes.round(3)
     probe = np.repeat(codes[None], len(STEPS) * codes.shape[1], 0)

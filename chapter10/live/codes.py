@@ -53,39 +53,58 @@ def code_figure(
     decoder = int8_maps(layers)
     book = finite_array(codebook, "codebook", 2).astype(np.float32)
     if not 2 <= len(book) <= MOST_CODES:
-        raise InputError(f"The codebook has {len(book)} codes; the figure shows from 2 to {MOST_CODES}.")
+        raise InputError(
+            "The codebook has {count} codes; the figure shows from 2 to {MOST_CODES}.",
+            count=len(book),
+            MOST_CODES=MOST_CODES,
+        )
     if book.shape[1] != decoder.channels:
         raise InputError(
-            f"The codebook's vectors have {book.shape[1]} numbers, but the decoder takes {decoder.channels} channels."
+            "The codebook's vectors have {size} numbers, but the decoder takes {channels} channels.",
+            size=book.shape[1],
+            channels=decoder.channels,
         )
     maps = _maps(codes, len(book))
     rows, columns = maps.shape[1:]
     shape = decoder.size((rows, columns))
     if decoder.layers[-1].channels != 1:
         raise InputError(
-            f"The decoder gives {decoder.layers[-1].channels} channels; the figure shows pictures of one."
+            "The decoder gives {channels} channels; the figure shows pictures of one.",
+            channels=decoder.layers[-1].channels,
         )
     weights = sum(layer.weight.size for layer in decoder.layers)
     work = decoder.multiplications((rows, columns))
     if weights > LARGEST or work > SLOWEST:
         raise InputError(
-            f"The decoder has {weights:,} weights and takes {work:,} multiplications a picture; a page has room for"
-            f" {LARGEST:,} and time for {SLOWEST:,}. Give one with fewer channels."
+            "The decoder has {weights:,} weights and takes {work:,} multiplications a picture; a page has room for "
+            "{LARGEST:,} and time for {SLOWEST:,}. Give one with fewer channels.",
+            weights=weights,
+            work=work,
+            LARGEST=LARGEST,
+            SLOWEST=SLOWEST,
         )
     pixels = pixels_of(images, shape, len(maps))
     if len(pixels) != len(maps):
-        raise InputError(f"There are {len(pixels)} images for {len(maps)} maps of codes. Give one for each.")
+        raise InputError(
+            "There are {count} images for {count_2} maps of codes. Give one for each.",
+            count=len(pixels),
+            count_2=len(maps),
+        )
     shown = 1 + place_of(shown - 1, min(len(maps), MOST_SHOWN), "shown − 1")
     names = [f"image {i + 1}" for i in range(shown)] if names is None else [str(t) for t in names]
     if len(names) != shown:
-        raise InputError(f"There are {len(names)} names for {shown} images. Give one for each that is shown.")
+        raise InputError(
+            "There are {count} names for {shown} images. Give one for each that is shown.",
+            count=len(names),
+            shown=shown,
+        )
     start = place_of(start, shown, "start")
     if cell is None:
         ink = np.add.reduceat(pixels[start].reshape(shape).astype(int), np.arange(rows) * shape[0] // rows, 0)
         ink = np.add.reduceat(ink, np.arange(columns) * shape[1] // columns, 1)  # (h, w): of each cell
         cell = divmod(int(ink.argmax()), columns)
     if len(cell) != 2:
-        raise InputError(f"cell = {cell!r} is no place in the map; give (row, column).")
+        raise InputError("cell = {cell!r} is no place in the map; give (row, column).", cell=cell)
     row, column = cell
     row, column = place_of(row, rows, "the row of cell"), place_of(column, columns, "the column of cell")
     tiles, used = _tiles(maps, pixels.reshape(-1, *shape), len(book))
@@ -124,11 +143,18 @@ def _maps(codes: Any, count: int) -> np.ndarray:
     a = as_numpy(codes)
     if a.ndim != 3 or a.size == 0 or a[0].size > MOST_CELLS:
         raise InputError(
-            f"codes has the shape {list(a.shape)}; expected [N, h, w], with {MOST_CELLS} cells at most."
+            "codes has the shape {shape}; expected [N, h, w], with {MOST_CELLS} cells at most.",
+            shape=list(a.shape),
+            MOST_CELLS=MOST_CELLS,
         )
     if a.dtype.kind not in "iu" or a.min() < 0 or a.max() >= count:
         raise InputError(
-            f"codes holds {a.dtype} from {a.min()} to {a.max()}; expected whole numbers from 0 to {count - 1}, places in the codebook."
+            "codes holds {dtype} from {lowest} to {highest}; expected whole numbers from 0 to {count_less_1}, "
+            "places in the codebook.",
+            dtype=a.dtype,
+            lowest=a.min(),
+            highest=a.max(),
+            count_less_1=count - 1,
         )
     return a.astype(np.uint8)
 

@@ -62,16 +62,28 @@ def critic_figure(
     x = _points(_clumps() if real is None else real, "real")
     y = _points(_normal_points(3.0, 0.5, len(x)) if fakes is None else fakes, "fakes")
     if len(x) != len(y):
-        raise InputError(f"There are {len(x)} real points and {len(y)} fakes; give as many of both.")
+        raise InputError(
+            "There are {count} real points and {count_2} fakes; give as many of both.",
+            count=len(x),
+            count_2=len(y),
+        )
     if lipschitz not in HOLDS:
         raise InputError(
-            f"lipschitz is {lipschitz!r}; choose what holds the critic's slope: {', '.join(HOLDS)}."
+            "lipschitz is {lipschitz!r}; choose what holds the critic's slope: {choices}.",
+            lipschitz=lipschitz,
+            choices=', '.join(HOLDS),
         )
     for name, v, low, high in (
         ("penalty", penalty, 0, PENALTY), ("clip", clip, 0.01, CLIP), ("rate", rate, 1e-5, 0.1), ("steps", steps, 0, 5000),
     ):  # fmt: skip
         if not low <= number(v, name) <= high:
-            raise InputError(f"{name} = {v:g}: the figure has room from {low:g} to {high:g}.")
+            raise InputError(
+                "{name} = {v:g}: the figure has room from {low:g} to {high:g}.",
+                name=name,
+                v=v,
+                low=low,
+                high=high,
+            )
     steps = int(steps)
     if critic is None:
         with torch.random.fork_rng(devices=[]):
@@ -140,7 +152,10 @@ def _points(values: Any, name: str) -> Tensor:
     a = finite_array(values, name, 1)
     if not 2 <= len(a) <= 200 or np.abs(a).max() > 5:
         raise InputError(
-            f"{name} holds {len(a)} points, up to {np.abs(a).max():g} away from 0; give from 2 to 200, within 5 of it."
+            "{name} holds {count} points, up to {highest:g} away from 0; give from 2 to 200, within 5 of it.",
+            name=name,
+            count=len(a),
+            highest=np.abs(a).max(),
         )
     return torch.tensor(a.astype(np.float32)).double()
 

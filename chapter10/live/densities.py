@@ -39,7 +39,9 @@ def elbo_figure(
     w, b, s, x, mu, log_sigma, floor = (number(v, k) for k, v in given.items())
     if s <= 0 or floor >= -1:
         raise InputError(
-            f"s = {s:g} and floor = {floor:g}: the noise s must be above 0, the floor of the axis below −1."
+            "s = {s:g} and floor = {floor:g}: the noise s must be above 0, the floor of the axis below −1.",
+            s=s,
+            floor=floor,
         )
     limits = {"mu": [-3.0, 3.0], "log_sigma": [-1.5, 0.8], "x": [min(-3.0, x), max(3.0, x)]}
     mu, log_sigma = float(np.clip(mu, *limits["mu"])), float(np.clip(log_sigma, *limits["log_sigma"]))
@@ -138,10 +140,10 @@ def reparameterization_figure(
     eps = finite_array(eps, "eps", 1).astype(np.float32).astype(float)
     k = number(k, "k")
     if not 2 <= len(eps) <= 400:
-        raise InputError(f"eps holds {len(eps)} draws. About 40 can be seen; give 2 to 400.")
+        raise InputError("eps holds {count} draws. About 40 can be seen; give 2 to 400.", count=len(eps))
     (m0, m1), (s0, s1) = limits_of(mu_limits, 1, [])[0], limits_of(sigma_limits, 1, [])[0]
     if s0 <= 0:
-        raise InputError(f"sigma_limits starts at {s0:g}; σ must stay above 0.")
+        raise InputError("sigma_limits starts at {s0:g}; σ must stay above 0.", s0=s0)
     mu, sigma = float(np.clip(number(mu, "mu"), m0, m1)), float(np.clip(number(sigma, "sigma"), s0, s1))
     reach = math.ceil(max(abs(m0), abs(m1), abs(k)) + 1.5 * s1)
     top = 1.05 * max((m - k) ** 2 + s1**2 for m in (m0, m1))

@@ -51,7 +51,13 @@ def game_figure(
     )  # fmt: skip
     for name, v, (low, high) in given:
         if not low <= number(v, name) <= high:
-            raise InputError(f"{name} = {v:g}: the figure has room from {low:g} to {high:g}.")
+            raise InputError(
+                "{name} = {v:g}: the figure has room from {low:g} to {high:g}.",
+                name=name,
+                v=v,
+                low=low,
+                high=high,
+            )
     std, shift, width, strength = float(std), float(shift), float(width), float(strength)
     reach = SHIFT[1] + 6 * WIDTH[1]
     axis = torch.linspace(-reach, reach, POINTS, dtype=torch.float64)

@@ -70,14 +70,21 @@ def gan_lab(
         )
     if not re.fullmatch(r"[1-9]:[1-9]", str(steps)):
         raise InputError(
-            f'steps = {steps!r}: write how many of D and of G make a round, from "1:9" to "9:1".'
+            'steps = {steps!r}: write how many of D and of G make a round, from "1:9" to "9:1".',
+            steps=steps,
         )
     if not 0 < number(rate, "rate") <= 1:
-        raise InputError(f"rate = {rate}: give a number above 0 and up to 1, such as 0.003.")
+        raise InputError("rate = {rate}: give a number above 0 and up to 1, such as 0.003.", rate=rate)
     if not isinstance(batch_size, int) or not 8 <= batch_size <= 512:
-        raise InputError(f"batch_size = {batch_size!r}: choose from 8 to 512, so that a step stays fast.")
+        raise InputError(
+            "batch_size = {batch_size!r}: choose from 8 to 512, so that a step stays fast.",
+            batch_size=batch_size,
+        )
     if players is not None and len(players) != 2:
-        raise InputError(f"There are {len(players)} players; give two, (generator, discriminator).")
+        raise InputError(
+            "There are {count} players; give two, (generator, discriminator).",
+            count=len(players),
+        )
     generator, discriminator = _fresh(seed) if players is None else players
     weights, sizes = zip(
         flat_weights(generator, (2, 2), "generator"), flat_weights(discriminator, (2, 1), "discriminator")
@@ -126,8 +133,12 @@ def _named(mixtures: GaussianMixture | Mapping[str, GaussianMixture] | None) -> 
     for name, mixture in named.items():
         if mixture.means.shape[1] != 2 or len(mixture.means) > SHOWN / metrics.modes.PER_MODE:
             raise InputError(
-                f"The mixture {name!r} has {len(mixture.means)} modes in {mixture.means.shape[1]} dimensions; the page shows the"
-                f" plane, 2, and up to {SHOWN // metrics.modes.PER_MODE} modes."
+                "The mixture {name!r} has {count} modes in {size} dimensions; the page shows the plane, 2, and up "
+                "to {value} modes.",
+                name=name,
+                count=len(mixture.means),
+                size=mixture.means.shape[1],
+                value=SHOWN // metrics.modes.PER_MODE,
             )
     return named
 
@@ -152,16 +163,25 @@ def flat_weights(player: nn.Module, ends: tuple[int, int], who: str) -> tuple[np
     kinds = [kind for _, _, kind in layers]
     if (sizes[0], sizes[-1]) != ends or kinds != ["relu"] * (len(kinds) - 1) + ["linear"]:
         raise InputError(
-            f"The {who} has the layers {sizes} with {', '.join(kinds)}; the page runs ReLU layers from {ends[0]} to {ends[1]}, the"
-            f" last one linear: nets.mlp([{ends[0]}, 32, 32, {ends[1]}]) has these."
+            "The {who} has the layers {sizes} with {choices}; the page runs ReLU layers from {end} to {end_2}, the "
+            "last one linear: nets.mlp([{end}, 32, 32, {end_2}]) has these.",
+            who=who,
+            sizes=sizes,
+            choices=', '.join(kinds),
+            end=ends[0],
+            end_2=ends[1],
         )
     flat = np.concatenate([part.ravel() for weight, bias, _ in layers for part in (weight, bias)]).astype(
         np.float32
     )
     if len(flat) > LARGEST or not np.isfinite(flat).all():
         raise InputError(
-            f"The {who} has {len(flat):,} weights, {int((~np.isfinite(flat)).sum())} of them not finite; the page steps up to"
-            f" {LARGEST:,} finite ones in time."
+            "The {who} has {count:,} weights, {value} of them not finite; the page steps up to {LARGEST:,} finite "
+            "ones in time.",
+            who=who,
+            count=len(flat),
+            value=int((~np.isfinite(flat)).sum()),
+            LARGEST=LARGEST,
         )
     return flat, sizes
 

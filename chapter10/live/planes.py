@@ -31,7 +31,9 @@ def plane_of(
     u, v = finite_array(u, "u", 1, latent_dim), finite_array(v, "v", 1, latent_dim)
     if not (np.isfinite(reach) and reach > 0 and 0 < tolerance < 1):
         raise InputError(
-            f"reach is {reach} and tolerance {tolerance}; give a number above 0, and one from 0 to 1."
+            "reach is {reach} and tolerance {tolerance}; give a number above 0, and one from 0 to 1.",
+            reach=reach,
+            tolerance=tolerance,
         )
     numbers = [(as_numpy(w).astype(float), as_numpy(b).astype(float), a) for w, b, a in layers]
     weight, bias, activation = numbers[0]

@@ -55,16 +55,31 @@ def translation_figure(
         InputError: for generators that the page can't run, or images that don't fit them.
     """
     if pair not in RULES:
-        raise InputError(f"The pair {pair!r} is not known to the page. Choose one of: {', '.join(RULES)}.")
+        raise InputError(
+            "The pair {pair!r} is not known to the page. Choose one of: {choices}.",
+            pair=pair,
+            choices=', '.join(RULES),
+        )
     if direction not in ("a", "b"):
-        raise InputError(f'direction is {direction!r}; give "a" for A → B → A, or "b" for B → A → B.')
+        raise InputError(
+            'direction is {direction!r}; give "a" for A → B → A, or "b" for B → A → B.',
+            direction=direction,
+        )
     if pair == "rotated" and shape[0] != shape[1]:
-        raise InputError(f"The images are {shape[0]}×{shape[1]}; a quarter turn needs square ones.")
+        raise InputError(
+            "The images are {shape}×{shape_2}; a quarter turn needs square ones.",
+            shape=shape[0],
+            shape_2=shape[1],
+        )
     nets = [_net(net, who, shape) for net, who in ((a_to_b, "a_to_b"), (b_to_a, "b_to_a"))]
     pixels = pixels_of(images, shape, MOST)
     names = [f"image {i + 1}" for i in range(len(pixels))] if names is None else [str(t) for t in names]
     if len(names) != len(pixels):
-        raise InputError(f"There are {len(names)} names for {len(pixels)} images. Give one for each.")
+        raise InputError(
+            "There are {count} names for {count_2} images. Give one for each.",
+            count=len(names),
+            count_2=len(pixels),
+        )
     start = place_of(start, len(pixels), "start")
     words = (domains.PAIRS[pair].name_a, domains.PAIRS[pair].name_b)
     scale, small = max(1, SIDE // max(shape)), max(1, SMALL // max(shape))
@@ -102,17 +117,28 @@ def _net(module: nn.Module, who: str, shape: tuple[int, int]) -> Int8Maps:
     net = int8_maps(map_layers_of(getattr(module, "model", module), "linear"))
     if net.channels != 1 or net.layers[-1].channels != 1:
         raise InputError(
-            f"{who} goes from {net.channels} channels to {net.layers[-1].channels}; the figure shows pictures of one."
+            "{who} goes from {channels} channels to {channels_2}; the figure shows pictures of one.",
+            who=who,
+            channels=net.channels,
+            channels_2=net.layers[-1].channels,
         )
     if net.size(shape) != tuple(shape):
         raise InputError(
-            f"{who} makes pictures of {net.size(shape)} of {shape}; both domains' images must have one size."
+            "{who} makes pictures of {shape} of {shape_2}; both domains' images must have one size.",
+            who=who,
+            shape=net.size(shape),
+            shape_2=shape,
         )
     weights, work = sum(layer.weight.size for layer in net.layers), net.multiplications(shape)
     if weights > LARGEST or work > SLOWEST:
         raise InputError(
-            f"{who} has {weights:,} weights and takes {work:,} multiplications a picture; a page has room for {LARGEST:,} and"
-            f" time for {SLOWEST:,}. Give one with fewer channels."
+            "{who} has {weights:,} weights and takes {work:,} multiplications a picture; a page has room for "
+            "{LARGEST:,} and time for {SLOWEST:,}. Give one with fewer channels.",
+            who=who,
+            weights=weights,
+            work=work,
+            LARGEST=LARGEST,
+            SLOWEST=SLOWEST,
         )
     return net
 

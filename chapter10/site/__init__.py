@@ -38,15 +38,21 @@ def export(out: str | Path, root: Path = ROOT) -> dict[str, int]:
         try:
             (out / name).unlink(missing_ok=True)
         except OSError as error:
-            raise SaveError(f"{out / name}, left from an earlier export, can't be deleted ({error.strerror}). "
-                            "Delete it by hand.") from None  # fmt: skip
+            raise SaveError(
+                "{value}, left from an earlier export, can't be deleted ({strerror}). Delete it by hand.",
+                value=out / name,
+                strerror=error.strerror,
+            ) from None  # fmt: skip
     return {name: len(content) for name, content in files.items()}
 
 
 def _earlier(out: Path) -> set[str]:
     """The files that an earlier export left in `out`. Raises InputError for a file, or a folder of something else."""
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; the pages need a folder. Give another path, or move the file away.")
+        raise InputError(
+            "{out} is a file; the pages need a folder. Give another path, or move the file away.",
+            out=out,
+        )
     try:
         if not out.is_dir() or not any(out.iterdir()):
             return set()
@@ -54,7 +60,13 @@ def _earlier(out: Path) -> set[str]:
             names = {Path(name) for name in (out / LIST).read_text("utf-8").splitlines()}
             return {name.as_posix() for name in names if not name.is_absolute() and ".." not in name.parts}
     except OSError as error:
-        raise SaveError(f"{out} can't be read ({error.strerror}). Give a folder where you may read and write.") from None
+        raise SaveError(
+            "{out} can't be read ({strerror}). Give a folder where you may read and write.",
+            out=out,
+            strerror=error.strerror,
+        ) from None
     raise InputError(
-        f"{out} holds files that are not from an earlier export. Give an empty folder, or a path that isn't there yet."
+        "{out} holds files that are not from an earlier export. Give an empty folder, or a path that isn't there "
+        "yet.",
+        out=out,
     )

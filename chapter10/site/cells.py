@@ -91,7 +91,11 @@ def _output(output: NotebookNode, body: Body, text, where: str) -> str:
         return f'<div class="output">{text(data["text/markdown"])}</div>\n'
     if "text/plain" in data:
         return _said(data["text/plain"])
-    raise InputError(f"{where} has an output of {', '.join(data)}, which a page can't show. Show text, HTML or a PNG.")
+    raise InputError(
+        "{where} has an output of {choices}, which a page can't show. Show text, HTML or a PNG.",
+        where=where,
+        choices=', '.join(data),
+    )
 
 
 def _said(text: str) -> str:
@@ -101,7 +105,10 @@ def _said(text: str) -> str:
 def _picture(content: bytes, alt: str, body: Body, where: str) -> str:
     """A picture as a file of its own, so that a page stays light; the first one of a page isn't waited with."""
     if content[:8] != b"\x89PNG\r\n\x1a\n" or not alt.strip():
-        raise InputError(f"{where} has a picture without alt text, or not a PNG. Show it with chapter10.figures.")
+        raise InputError(
+            "{where} has a picture without alt text, or not a PNG. Show it with chapter10.figures.",
+            where=where,
+        )
     width, height = (int.from_bytes(content[i : i + 4], "big") for i in (16, 20))
     loading = ' loading="lazy"' if body.pictures else ""
     name = f"pictures/{hashlib.sha256(content).hexdigest()[:16]}.png"

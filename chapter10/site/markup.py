@@ -42,7 +42,11 @@ class Links:
         if place in self.pages:
             return self.pages[place] + anchor
         if place.startswith("..") or not (self.root / place).exists():
-            raise InputError(f"A text in {folder or 'the README'} links to {url}, and there is no such file. Mend the link.")
+            raise InputError(
+                "A text in {value} links to {url}, and there is no such file. Mend the link.",
+                value=folder or 'the README',
+                url=url,
+            )
         kind = "tree" if (self.root / place).is_dir() else "blob"
         return f"{self.address}/{kind}/main/{place}"
 
@@ -98,7 +102,10 @@ class Renderer(IPythonRenderer):
             return self._mathml.convert_with_local_state(tex.strip(), displaystyle=block)
         except LatexError as error:
             raise InputError(
-                f"{self.where}: the formula {tex.strip()!r} can't be written as MathML ({error}). Write it with other commands."
+                "{where}: the formula {tex!r} can't be written as MathML ({error}). Write it with other commands.",
+                where=self.where,
+                tex=tex.strip(),
+                error=error,
             ) from None
 
     def block_math(self, body: str) -> str:
@@ -118,7 +125,11 @@ class Renderer(IPythonRenderer):
         return f'<a href="{html.escape(self.resolve(url))}">{text}</a>'
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
-        raise InputError(f"{self.where} shows the picture {url} from a text; show it from a cell with chapter10.figures.")
+        raise InputError(
+            "{where} shows the picture {url} from a text; show it from a cell with chapter10.figures.",
+            where=self.where,
+            url=url,
+        )
 
     def block_code(self, code_: str, info: str | None = None) -> str:
         return code(code_, (info or "").split(" ")[0].strip("{}").replace("code-cell", "python"))

@@ -58,7 +58,10 @@ def _notebook(name: str, root: Path) -> NotebookNode:
     path = notebook_path(name, root)
     notebook = nbformat.read(path, as_version=4) if path.is_file() else None
     if notebook is None or not any(cell.get("outputs") for cell in notebook.cells):
-        raise InputError(f"notebooks/{name}.ipynb has no outputs to show: python -m chapter10 author run {name}")
+        raise InputError(
+            "notebooks/{name}.ipynb has no outputs to show: python -m chapter10 author run {name}",
+            name=name,
+        )
     return notebook
 
 
