@@ -62,7 +62,7 @@ def _measure(options) -> int:
     return 0
 
 
-BENCHES = ("vae", "gan", "better-vaes", "better-gans", "exercises", "classroom", "live")
+BENCHES = ("vae", "gan", "better-vaes", "better-gans", "exercises", "classroom", "live", "scale")
 
 
 def _add_bench(commands) -> None:
@@ -88,6 +88,7 @@ def _bench(options) -> int:
         bench_exercises,
         bench_gan,
         bench_live,
+        bench_scale,
         data,
         environment,
         experiments,
@@ -103,6 +104,7 @@ def _bench(options) -> int:
         "exercises": bench_exercises.exercises,
         "classroom": lambda _: bench_classroom.classroom(),
         "live": lambda _: bench_live.live(),
+        "scale": bench_scale.scale,
     }
     found = benches[options.name](root)
     if options.json:
