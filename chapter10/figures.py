@@ -1,5 +1,6 @@
 """One look for all pictures: Okabe and Ito's colours, legible at a laptop's width, each with words for who can't see it."""
 
+import html
 import io
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -84,6 +85,24 @@ def png(figure: "Figure") -> bytes:
     return small.getvalue()
 
 
+def img(content: bytes, alt: str) -> str:
+    """The HTML of a PNG with its alt text: the picture itself is in it, at its own size or as wide as the page."""
+    from base64 import b64encode
+
+    width, height = size_of(content)
+    return (
+        f'<img alt="{html.escape(alt)}" width="{width}" height="{height}" style="max-width:100%;height:auto"'
+        f' src="data:image/png;base64,{b64encode(content).decode()}">'
+    )
+
+
+def size_of(content: bytes) -> tuple[int, int]:
+    """Width and height of a PNG in pixels, from its head. Raises InputError for what is none."""
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or len(content) < 24:
+        raise InputError("A picture is a PNG; these bytes are none. Make them by chapter10.figures.png.")
+    return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+
+
 class Picture:
     """A PNG with alt text; as the last value of a cell, or through `show`, it displays itself."""
 
@@ -93,10 +112,8 @@ class Picture:
         self.content, self.alt = content, " ".join(alt.split())
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        from base64 import b64encode
-
-        data = {"image/png": b64encode(self.content).decode(), "text/plain": self.alt}
-        return data, {"image/png": {"alt": self.alt}}
+        # As HTML: JupyterLab shows an image/png without the alt text in its metadata.
+        return {"text/html": img(self.content, self.alt), "text/plain": self.alt}
 
     def __repr__(self) -> str:
         return self.alt

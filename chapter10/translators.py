@@ -99,7 +99,7 @@ class PatchDiscriminator(nn.Module):
                 "at most {most}.",
                 layers=layers,
                 size=size,
-                most=max((n for n in range(layers) if size // 2 ** n > 2)),
+                most=max(n for n in range(layers) if size // 2 ** n > 2),
             )
         made: list[nn.Module] = [
             Maps(channels, size),  # (B, H·H·C) -> (B, C, H, H)

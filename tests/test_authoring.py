@@ -182,7 +182,8 @@ PICTURE = {"image/png": "iVBORw0KGgo="}
     [
         (new_output("error", ename="ValueError", evalue="no"), "holds an error"),
         (new_output("display_data", data=PICTURE), "no alt text"),
-        (new_output("display_data", data=PICTURE, metadata={"image/png": {"alt": " "}}), "no alt text"),
+        (new_output("display_data", data=PICTURE, metadata={"image/png": {"alt": "unheard"}}), "no alt text that JupyterLab"),
+        (new_output("display_data", data={"text/html": '<img alt=" " src="x.png">'}), "<img> in its HTML"),
         (new_output("display_data", data={"text/html": "<p><img src='x.png'></p>"}), "<img> in its HTML"),
         (new_output("display_data", data={outputs.WIDGET: {"model_id": "1"}}), "widget's view"),
         (new_output("stream", name="stdout", text="first\n/home/" + "someone/x.py"), "path of the machine"),
@@ -197,7 +198,6 @@ def test_check_finds_what_must_not_be_kept(output, complaint):
 
 def test_check_accepts_what_is_right():
     notebook = cell_with(
-        new_output("display_data", data=PICTURE, metadata={"image/png": {"alt": "a line"}}),
         new_output(
             "display_data", data={"text/html": "<img alt='a line' src='data:image/png;base64,AA/tmp/B'>"}
         ),

@@ -122,12 +122,14 @@ def _output_amiss(output: NotebookNode, may_raise: bool) -> Iterator[str]:
     if WIDGET in data:
         yield "it holds a widget's view, which shows nothing without a kernel"
     for kind in data:
-        alt = output.get("metadata", {}).get(kind, {}).get("alt", "")
-        if kind in ("image/png", "image/jpeg") and not alt.strip():
-            yield f"a picture ({kind}) has no alt text: show it with chapter10.figures.show"
-    if re.search(r"<img\b(?![^>]*\balt=)", "".join(data.get("text/html", ""))):
+        if kind in ("image/png", "image/jpeg"):
+            yield f"a picture ({kind}) has no alt text that JupyterLab would show: show it with chapter10.figures.show"
+    page = "".join(data.get("text/html", ""))
+    if re.search(r"<img\b(?![^>]*\balt=[\"']\s*[^\s\"'])", page):
         yield "an <img> in its HTML has no alt text"
     shown = {key: value for key, value in data.items() if not key.startswith("image/")}
+    if page:
+        shown["text/html"] = re.sub(r"data:image/\w+;base64,[A-Za-z0-9+/=]+", "", page)
     said = "\n".join(_strings([shown, output.get("text"), output.get("evalue"), output.get("traceback")]))
     if match := MACHINE_PATH.search(said):
         yield f"it holds a path of the machine it ran on ({match[0]!r})"

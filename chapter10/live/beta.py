@@ -118,7 +118,7 @@ def beta_figure(
         raise InputError(
             "start = {start} is none of the models' β: {choices}.",
             start=start,
-            choices=', '.join((f'{b:g}' for b in betas)),
+            choices=', '.join(f'{b:g}' for b in betas),
         )
     entries = [_entry(m, *parts) for m, parts in zip(found, checked, strict=True)]
     top = max(1e-3, 1.08 * max(float(kl.max()) for _, _, kl in checked))

@@ -14,10 +14,14 @@ from nbconvert.filters import strip_ansi
 
 from chapter10.authoring.generated import LINKS
 from chapter10.errors import InputError
+from chapter10.figures import size_of
 from chapter10.site.markup import Headings, Links, code, markdown
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+# An output that is one picture, as `figures.img` writes it.
+PICTURE = re.compile(r'<img alt="(?P<alt>[^"]*)"[^<>]* src="data:image/png;base64,(?P<content>[A-Za-z0-9+/=]+)">')
 
 
 @dataclass
@@ -83,6 +87,9 @@ def _output(output: NotebookNode, body: Body, text, where: str) -> str:
         return _said("\n".join(output.traceback))
     data = output.data
     if "text/html" in data:
+        if match := PICTURE.fullmatch(data["text/html"].strip()):
+            picture = _picture(b64decode(match["content"]), html.unescape(match["alt"]), body, where)
+            return f'<div class="output">{picture}</div>\n'
         return f'<div class="output wide">{data["text/html"]}</div>\n'
     if "image/png" in data:
         alt = output.metadata.get("image/png", {}).get("alt", "")
@@ -104,12 +111,9 @@ def _said(text: str) -> str:
 
 def _picture(content: bytes, alt: str, body: Body, where: str) -> str:
     """A picture as a file of its own, so that a page stays light; the first one of a page isn't waited with."""
-    if content[:8] != b"\x89PNG\r\n\x1a\n" or not alt.strip():
-        raise InputError(
-            "{where} has a picture without alt text, or not a PNG. Show it with chapter10.figures.",
-            where=where,
-        )
-    width, height = (int.from_bytes(content[i : i + 4], "big") for i in (16, 20))
+    if not alt.strip():
+        raise InputError("{where} has a picture without alt text. Show it with chapter10.figures.", where=where)
+    width, height = size_of(content)
     loading = ' loading="lazy"' if body.pictures else ""
     name = f"pictures/{hashlib.sha256(content).hexdigest()[:16]}.png"
     body.pictures[name] = content
