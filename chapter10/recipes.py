@@ -3,6 +3,7 @@
 `python -m chapter10 train NAME` makes the weights anew; `load(NAME)` gives the model with the stored ones.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chapter10 import data, domains, metrics, shapes
+from chapter10 import data, domains, metrics, parallel, shapes
 from chapter10.code_prior import CodePrior, CodePriorTraining, bits_per_image, sample_images
 from chapter10.cyclegan import CycleGAN, CycleGANTraining, PatchDiscriminator, TranslationGenerator
 from chapter10.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -23,6 +24,7 @@ from chapter10.errors import CheckpointError, InputError, did_you_mean
 from chapter10.files import check_writable, load_into, load_state, save_state
 from chapter10.gan import Discriminator, GANTraining, Generator
 from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator, count_parameters, in_chunks
+from chapter10.precision import PRECISIONS
 from chapter10.training import History, Progress, fit, warmup_cosine
 from chapter10.vae import (
     VAE,
@@ -85,6 +87,7 @@ class Recipe:
         form: of the images, as `data.Batches` takes it; or the pair of domains, as `domains.split` takes it.
         stored: whether its weights come with the package.
         constants: attributes of the method, such as {"beta": 4.0}, held at these values all through training.
+        precision, compile: as `training.fit` takes them.
     """
 
     name: str
@@ -98,6 +101,8 @@ class Recipe:
     warmup: float = 0.2
     stored: bool = True
     constants: dict[str, float] = field(default_factory=dict)
+    precision: str = "float32"
+    compile: bool = False
 
     @property
     def data(self) -> str:
@@ -121,12 +126,15 @@ class Changes:
     Attributes:
         epochs: in place of the scale's; batch_size: B; lr: the highest rate.
         constants: as in `Recipe`; which there are, `changeable` says.
+        precision, compile: as in `Recipe`.
     """
 
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
     constants: dict[str, float] = field(default_factory=dict)
+    precision: str = "float32"
+    compile: bool = False
 
     def options(self) -> list[str]:
         """As the command line of `train` takes them: ["--lr", "0.001", "--set", "beta=4"]."""
@@ -136,7 +144,9 @@ class Changes:
                 said += [f"--{name.replace('_', '-')}", number(getattr(self, name))]
         for name, value in self.constants.items():
             said += ["--set", f"{name}={number(value)}"]
-        return said
+        if self.precision != "float32":
+            said += ["--precision", self.precision]
+        return said + ["--compile"] * self.compile
 
 
 def number(value: float) -> str:
@@ -284,6 +294,9 @@ def changed(recipe: Recipe, scale: str, changes: Changes) -> Recipe:
             raise InputError(f"{name} is {value!r}; give a whole number from 1 up.")
     if changes.lr is not None and not 0 < changes.lr < math.inf:
         raise InputError(f"lr is {changes.lr}; give a rate above 0, such as {recipe.lr:g}, which the recipe has.")
+    if changes.precision not in PRECISIONS:
+        near = did_you_mean(changes.precision, PRECISIONS)
+        raise InputError(f"The precision {changes.precision!r} is not known.{near} Choose one of: {', '.join(PRECISIONS)}.")
     known = changeable(recipe) if changes.constants else ()
     for name, value in changes.constants.items():
         if name not in known:
@@ -297,6 +310,8 @@ def changed(recipe: Recipe, scale: str, changes: Changes) -> Recipe:
         batch_size=changes.batch_size or recipe.batch_size,
         lr=changes.lr or recipe.lr,
         constants=recipe.constants | changes.constants,
+        precision=changes.precision,
+        compile=changes.compile,
     )
 
 
@@ -350,8 +365,7 @@ def train(
     images = images_for(recipe)
     started = time.perf_counter()
     model, history = make(recipe, images, scale, seed, device, checkpoint)
-    if history.interrupted:  # half-trained weights must not take the place of stored ones
-        raise KeyboardInterrupt
+    history.check_whole()  # half-trained weights must not take the place of stored ones
     round_weights(model)
     line = command(name, scale, seed, device, changes)
     about = describe(recipe, model, images, history, seed, line) | {"seconds": round(time.perf_counter() - started, 1)}
@@ -371,9 +385,15 @@ def make(
 ) -> tuple[nn.Module, History]:
     """Train a recipe and store nothing: the model, in eval mode on the CPU, and how its training went.
 
+    Of several processes (see `parallel`) all must call it. At its end each goes on by itself, and the first measures and
+    stores.
+
     Args:
         checkpoint, progress, callbacks: as in `training.fit`.
     """
+    if parallel.world() > 1:
+        parallel.check_same(_plan(recipe, images, scale, seed))
+        device = parallel.own_device(device)
     method = begin(recipe, seed, device)
     history = fit(
         method,
@@ -385,8 +405,30 @@ def make(
         callbacks=callbacks,
         checkpoint=checkpoint,
         progress=progress,
+        precision=recipe.precision,
+        compile=recipe.compile,
     )
+    parallel.leave()
     return result_of(method).eval().cpu(), history
+
+
+def take_part(recipe: Recipe, scale: str, seed: int, device: str | torch.device) -> None:
+    """What all but the first of several processes do: they train along, and measure and store nothing. Raises as `make`."""
+    _, history = make(recipe, images_for(recipe), scale, seed, device, progress=False)
+    history.check_whole()
+
+
+def _plan(recipe: Recipe, images: data.Images, scale: str, seed: int) -> dict[str, Any]:
+    """What decides the outcome of a training, as it must be in all processes, under names for a sentence."""
+    kept = ("name", "form", "batch_size", "lr", "warmup", "constants", "precision", "compile")
+    code = hashlib.sha256()
+    for part in (images.train, images.train_labels):
+        code.update(part.contiguous().numpy().tobytes())
+    return {
+        "their recipe": {name: getattr(recipe, name) for name in kept} | {"epochs": recipe.epochs[scale]},
+        "their seed": seed,
+        "their data": f"{images.name} ({len(images.train):,} images, checksum {code.hexdigest()[:12]})",
+    }
 
 
 def begin(recipe: Recipe, seed: int, device: str | torch.device = "cpu") -> Any:
