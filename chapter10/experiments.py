@@ -28,6 +28,7 @@ from chapter10 import (
     data,
     dcgan_rules,
     gan_study,
+    likelihood_study,
     metrics,
     mixtures,
     ranking_study,
@@ -203,6 +204,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
     "stacked": (stacked.stacked, ("mnist",)),
+    "likelihood": (likelihood_study.likelihood, ("mnist",)),
     "ranking": (ranking_study.ranking, ("mnist",)),
     "ranking-rates": (ranking_study.rates, ("mnist",)),
 }
@@ -226,13 +228,14 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
         raise InputError(f"There is no measurement {name!r}. There are: {', '.join(names())}.")
     if seeds < 1 or workers < 1:
         raise InputError(f"{seeds} seeds and {workers} workers were asked for; give 1 or more of each.")
-    started = time.perf_counter()
+    started, earlier = time.perf_counter(), 0.0
     rows: list[dict[str, Any]] = []
     spawn = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads in an unknown state
     with ProcessPoolExecutor(workers, spawn, torch.set_num_threads, (1,)) as pool:
         for done, found in enumerate(pool.map(EXPERIMENTS[experiment][0], [subject] * seeds, range(seeds)), 1):
             rows += found
-            seconds = time.perf_counter() - started
+            earlier += sum(row.pop("earlier_seconds", 0.0) for row in found)  # of a study that was stopped and gone on with
+            seconds = time.perf_counter() - started + earlier
             print(f"Seed {found[0]['seed']} of {seeds}: {seconds:.0f} s.", flush=True)
             result = {
                 "name": name,
