@@ -67,11 +67,6 @@ def computing(precision: str, device: str | torch.device) -> Iterator[None]:
         yield
 
 
-def rounded(device_type: str) -> bool:
-    """Whether products are rounded to fewer digits just now: then no gradient is computed by hand."""
-    return torch.is_autocast_enabled(device_type)
-
-
 def device_of(state: Any) -> torch.device:
     """Where the first tensor of a nesting of dicts and lists lies; the CPU if there is none."""
     if isinstance(state, Tensor):

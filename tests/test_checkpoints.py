@@ -121,9 +121,9 @@ def test_a_run_killed_at_ten_random_moments_ends_as_one_that_was_not(tmp_path, m
     folder, chance = tmp_path / "run", random.Random()  # not the same moments each time
     kind = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(kind)
-    if kind == "forkserver":  # torch is imported once, not for each life
+    if kind == "forkserver":  # all is imported once, not for each life
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        context.set_forkserver_preload(["test_checkpoints"])
+        context.set_forkserver_preload(["test_checkpoints", "torch._dynamo"])  # which torch imports at the first step
     stood, cut = [], 0
     for number in range(LIVES):
         child = context.Process(target=life, args=(folder, torch.get_num_threads()))
