@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import importlib.util
 import json
 import re
 import sys
@@ -14,7 +15,12 @@ import pytest
 from chapter10 import bench_gan_lab
 from chapter10.live import LiveFigure
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]  # the sandbox is not to be had in every container
+FLAGS = [
+    "--no-sandbox",  # which is not to be had in every container
+    "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing leaves the machine, whoever asks
+]  # fmt: skip
+AXE = "axe_playwright_python"  # a package that carries axe-core
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 READY = "[...document.querySelectorAll('.c10')].filter(r => r.ch10).length"
 # Moves a slider by script, waits two frames, and returns what is on the canvases.
 PRELUDE = """
@@ -54,11 +60,14 @@ def _launch() -> None:
     named = bench_gan_lab.browser()
     _Driver.running = api.sync_playwright().start()
     # What is named or installed must start. Else playwright's own, or what an installer of Windows or macOS left.
-    for how in [{"executable_path": named}] if named else [{}, {"channel": "chrome"}, {"channel": "msedge"}]:
-        with contextlib.nullcontext() if named else contextlib.suppress(api.Error):
-            _Driver.browser = _Driver.running.chromium.launch(args=FLAGS, **how)
-            return
-    _stop()
+    try:
+        for how in [{"executable_path": named}] if named else [{}, {"channel": "chrome"}, {"channel": "msedge"}]:
+            with contextlib.nullcontext() if named else contextlib.suppress(api.Error):
+                _Driver.browser = _Driver.running.chromium.launch(args=FLAGS, **how)
+                return
+    finally:
+        if not _Driver.browser:
+            _stop()
     pytest.skip(
         "no Chromium found: run `python -m playwright install chromium`, or name one in the variable CHROMIUM"
     )
@@ -172,3 +181,23 @@ def check_nothing_from_outside(page: Browser) -> None:
     assert len(set(ids)) == len(ids)
     assert page.problems == []
     assert {u.split(":")[0] for u in page.requests} <= {"file", "data", "about"}
+
+
+def axe() -> str:
+    spec = importlib.util.find_spec(AXE)
+    if spec is None:
+        pytest.skip('axe-core is missing: python -m pip install -e ".[test]"')
+    [folder] = spec.submodule_search_locations
+    return (Path(folder) / "axe.min.js").read_text("utf-8")
+
+
+def violations(page: Browser, where: str) -> list[str]:
+    """Serious and critical ones, each as a line."""
+    if page.js("typeof axe") == "undefined":
+        page.js(axe() + ";0")
+    options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"]})
+    found = page.js(
+        f"axe.run(document.querySelectorAll({json.dumps(where)}), {options}).then(r => r.violations.flatMap("
+        "v => v.nodes.map(n => [v.impact, v.id, n.html.slice(0, 120), n.failureSummary.slice(0, 200)])))"
+    )
+    return [f"{rule}: {html} {why}" for impact, rule, html, why in found if impact in ("serious", "critical")]

@@ -4,7 +4,6 @@ What axe-core finds wrong, contrast, colours under the colour blindnesses, names
 heights that stay.
 """
 
-import importlib.util
 import json
 import re
 import time
@@ -16,17 +15,16 @@ import pytest
 import test_live
 import test_live_critic
 import test_live_games
+import test_live_kernel
 import test_live_models
 import test_live_translation
-from browser import PRELUDE, READY, Browser, figures_page, root
+from browser import PRELUDE, READY, Browser, figures_page, root, violations
 from test_figures import BLINDNESS, lab, linear, nearest
 
 from chapter10.authoring.texts import ROOT
 from chapter10.figures import COLORS
 
 ASSETS = ROOT / "chapter10" / "assets"
-AXE = "axe_playwright_python"  # a package that carries axe-core; Chromium is driven as in the other tests
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 THEMES = ("light", "dark")
 # What WCAG 2.2 asks for at AA, success criteria 1.4.3 and 1.4.11: text, and what is needed to see what a control is.
 TEXT, GRAPHICS = 4.5, 3.0
@@ -45,6 +43,7 @@ def figures() -> dict[str, "test_live.live.LiveFigure"]:
         **{name: models[name] for name in ("beta", "code")},
         "critic": test_live_critic.figures()["plain"],
         "translation": test_live_translation.figures()["plain"],
+        "drawn": test_live_kernel.with_kernel(test_live_kernel.shades()),
     }
 
 
@@ -102,26 +101,6 @@ def test_each_kind_of_figure_is_looked_at(page, shown):
 
 
 # ---- axe-core
-
-
-def axe() -> str:
-    spec = importlib.util.find_spec(AXE)
-    if spec is None:
-        pytest.skip('axe-core is missing: python -m pip install -e ".[test]"')
-    [folder] = spec.submodule_search_locations
-    return (Path(folder) / "axe.min.js").read_text("utf-8")
-
-
-def violations(page: Browser, where: str) -> list[str]:
-    """Serious and critical ones, each as a line."""
-    if page.js("typeof axe") == "undefined":
-        page.js(axe() + ";0")
-    options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"]})
-    found = page.js(
-        f"axe.run(document.querySelectorAll({json.dumps(where)}), {options}).then(r => r.violations.flatMap("
-        "v => v.nodes.map(n => [v.impact, v.id, n.html.slice(0, 120), n.failureSummary.slice(0, 200)])))"
-    )
-    return [f"{rule}: {html} {why}" for impact, rule, html, why in found if impact in ("serious", "critical")]
 
 
 @pytest.mark.parametrize("theme", THEMES)
