@@ -296,6 +296,14 @@ def test_the_workflow_builds_the_site_and_runs_nothing():
     assert "/site/" in (ROOT / ".gitignore").read_text("utf-8").split("\n")
 
 
+def test_the_workflow_brings_chromium_and_keeps_what_the_tests_saw():
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8")
+    brought, ran, kept = (workflow.index(step) for step in ("playwright install --with-deps chromium", "run: .ci/run", "upload-artifact@v"))
+    assert brought < ran < kept
+    assert "CHAPTER10_SCREENSHOTS: ${{ github.workspace }}/screenshots\n" in workflow and " path: screenshots\n" in workflow
+    assert "/screenshots/" in (ROOT / ".gitignore").read_text("utf-8").split("\n")
+
+
 # ---- in a browser
 
 
