@@ -97,7 +97,9 @@ def scale() -> str:
     """The scale in force: CHAPTER10_SCALE, else "quick"."""
     name = os.environ.get("CHAPTER10_SCALE") or "quick"
     if name not in SCALES:
-        raise InputError(f"The scale {name!r} is not known. Choose one of: {', '.join(SCALES)}.")
+        raise InputError(
+            "The scale {name!r} is not known. Choose one of: {choices}.", name=name, choices=", ".join(SCALES)
+        )
     return name
 
 
@@ -127,13 +129,21 @@ def play(mixture: str, name: str, seed: int, steps: int | None = None) -> dict[s
     """
     if mixture not in MIXTURES or name not in GAMES:
         raise InputError(
-            f"There is no game {name!r} on {mixture!r}. Games: {', '.join(GAMES)}; mixtures: {', '.join(MIXTURES)}."
+            "There is no game {name!r} on {mixture!r}. Games: {games}; mixtures: {mixtures}.",
+            name=name,
+            mixture=mixture,
+            games=", ".join(GAMES),
+            mixtures=", ".join(MIXTURES),
         )
     length = SCALES[scale()]
     lr = length.lr[mixture]
     steps = steps or length.steps[mixture]
     if steps < LOOKS or steps % LOOKS:
-        raise InputError(f"{steps} steps can't be split by {LOOKS} looks; give a multiple of {LOOKS}.")
+        raise InputError(
+            "{steps} steps can't be split by {LOOKS} looks; give a multiple of {LOOKS}.",
+            steps=steps,
+            LOOKS=LOOKS,
+        )
     points, method, game = MIXTURES[mixture](), build(name, seed, lr), GAMES[name]
     path: dict[str, list] = {"step": [], "modes": [], "good": [], "kl": []}
     looking, found = 0.0, None

@@ -86,7 +86,7 @@ def test_real_digits_are_counted_by_what_the_classifier_takes_them_for(digits):
     assert (found == labels.view(30, 3)).double().mean() > 0.95
 
 
-@pytest.mark.parametrize("kind", stacked.KINDS)
+@pytest.mark.parametrize("kind", stacked.KINDS | stacked.PACKED)
 def test_each_kind_is_what_its_name_says_and_trains_for_its_time(kind, digits, monkeypatch):
     now = iter(range(1000))
     monkeypatch.setattr(better_vaes.time, "process_time", lambda: float(next(now)))
@@ -96,13 +96,16 @@ def test_each_kind_is_what_its_name_says_and_trains_for_its_time(kind, digits, m
     # Looks at 1, 2 and 3 seconds: two steps.
     assert (
         about["steps"] == 2
-        and about["images_seen"] == 2 * stacked.KINDS[kind].batch_size
+        and about["images_seen"] == 2 * (stacked.KINDS | stacked.PACKED)[kind].batch_size
         and about["seconds"] == 3
     )
     assert type(method) is (WGANTraining if "WGAN" in kind else GANTraining)
     judging = method.critic if "WGAN" in kind else method.discriminator
     norms = [module for module in judging.modules() if "BatchNorm" in type(module).__name__]
-    assert bool(norms) == (kind == "DCGAN")
+    assert bool(norms) == ("DCGAN" in kind)
+    if "DCGAN" in kind:
+        assert judging.pack == {"DCGAN": 1, "PacDCGAN2": 2, "PacDCGAN4": 4}[kind]
+        assert (stacked.KINDS | stacked.PACKED)[kind].batch_size == 32 * judging.pack
     if "WGAN" in kind:
         assert method.lipschitz == ("penalty" if kind == "WGAN-GP" else "clipping")
     x = stacked.samples(method, 5, seed=0)
