@@ -9,6 +9,7 @@ from chapter10 import figures, report
 from chapter10.files import write_atomic
 from chapter10.runs import Run
 
+LONG = 20  # characters of a run's name, beyond which its column has a number
 LEAST_WIDTH = 60  # characters of a terminal, however narrow it says it is
 
 
@@ -35,12 +36,14 @@ def facts(run: Run) -> dict[str, str]:
     if recipe:
         found |= {"batch size": str(recipe["batch_size"]), "rate": f"{recipe['lr']:g}"}
         found |= {name: f"{value:g}" for name, value in recipe["constants"].items()}
+        found |= {"precision": recipe["precision"]} if recipe.get("precision", "float32") != "float32" else {}
     found |= {
         "status": run.status,
         "epochs": f"{len(rows)} of {recipe['epochs']}" if recipe else str(len(rows)),
         "steps": f"{rows[-1]['step']:,}" if rows else "0",
         "seconds": f"{rows[-1]['seconds']:,.1f}" if rows else "0",
-        "device": f"{plan['device']}, {plan['threads']} threads",
+        "device": plan["device"],
+        "threads": str(plan["threads"]),
     }
     found |= {f"version of {name}": value for name, value in about.get("versions", {}).items()}
     found |= {f"data, {name}": value[:12] for name, value in about.get("data", {}).get("sha256", {}).items()}
@@ -52,24 +55,24 @@ def table(runs: Sequence[Run], width: int | None = None) -> str:
     """A line for each fact and a column for each run; of versions, data and device only what is not the same in all.
 
     Args:
-        width: characters of a line, the terminal's if None; runs that don't fit beside the others follow below.
+        width: characters of a line, the terminal's if None; runs that don't fit beside the others follow below. Long
+            names stand on top, with the numbers that their columns have.
     """
     width = max(width or shutil.get_terminal_size().columns, LEAST_WIDTH)
-    columns = list(zip(names(runs), map(facts, runs)))
-    lines = [
-        line
-        for line in _order([found for _, found in columns])
-        if _told(line, [found for _, found in columns])
-    ]
+    found, called = [facts(run) for run in runs], names(runs)
+    lines = [line for line in _order(found) if _told(line, found)]
+    text = []
+    if max(map(len, called)) > LONG:
+        text = [*(f"{i}: {name}" for i, name in enumerate(called, 1)), ""]
+        called = [f"({i})" for i in range(1, len(called) + 1)]
     left = max(map(len, lines))
-    text, block, used = [], [], left
-    for name, found in columns:
-        needed = max(len(name), *(len(found.get(line, "")) for line in lines)) + 2
-        if block and used + needed > width:
+    block: list[tuple[str, dict[str, str], int]] = []
+    for name, of_run in zip(called, found):
+        needed = max(len(name), *(len(of_run.get(line, "")) for line in lines)) + 2
+        if block and left + sum(used for _, _, used in block) + needed > width:
             text += [*_block(lines, left, block), ""]
-            block, used = [], left
-        block.append((name, found, needed))
-        used += needed
+            block = []
+        block.append((name, of_run, needed))
     return "\n".join(text + _block(lines, left, block))
 
 
@@ -90,16 +93,18 @@ def _order(found: list[dict[str, str]]) -> list[str]:
 def _told(line: str, found: list[dict[str, str]]) -> bool:
     """Whether a line says something: of what should be the same in all, only what is not."""
     same = len({facts.get(line) for facts in found}) == 1
-    return not (same and line.startswith(("version of", "data, ", "device")))
+    return not (same and line.startswith(("version of", "data, ", "device", "threads")))
 
 
 def _block(lines: list[str], left: int, block: list[tuple[str, dict[str, str], int]]) -> list[str]:
-    head = " " * left + "".join(name.rjust(width) for name, _, width in block)
-    rows = [
-        line.ljust(left) + "".join(found.get(line, "").rjust(width) for _, found, width in block)
-        for line in lines
-    ]
-    return [text.rstrip() for text in [head, *rows]]
+    """The lines that say something of these runs, as text."""
+    text = [" " * left + "".join(name.rjust(width) for name, _, width in block)]
+    for line in lines:
+        if any(line in of_run for _, of_run, _ in block):
+            text.append(
+                line.ljust(left) + "".join(of_run.get(line, "").rjust(width) for _, of_run, width in block)
+            )
+    return [line.rstrip() for line in text]
 
 
 def picture(runs: Sequence[Run], path: str | os.PathLike) -> None:

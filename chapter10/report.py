@@ -209,6 +209,7 @@ def _facts(run: Run) -> list[tuple[str, Any]]:
             f"{recipe['epochs']} epochs in batches of {recipe['batch_size']}, rate {recipe['lr']:g} ({recipe['schedule']})",
         ),
         *[(name, f"{value:g}") for name, value in recipe["constants"].items()],
+        ("precision", f"{recipe.get('precision', 'float32')}{', compiled' * recipe.get('compile', False)}"),
         ("parameters", f"{about['parameters']:,}"),
         ("time", f"{about['seconds']:,.1f} s of training, begun {about['started']}, ended {about['ended']}"),
         (

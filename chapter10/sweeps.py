@@ -6,6 +6,7 @@ The file is TOML:
     scale = "quick"                # smoke, quick (what it is if left out) or full
     seeds = 5                      # 0 to 4; or those of a list, such as [3, 5, 8]
     device = "cpu"
+    precision = "float32"          # or bfloat16, or tf32
 
     [fixed]                        # for all runs: epochs, batch_size, lr, and what `train --set` takes
     epochs = 10
@@ -42,6 +43,7 @@ PLAIN = (
     "batch_size",
     "lr",
 )  # settings with an option of their own; all others are the method's constants
+WORDS = ("scale", "device", "precision")
 LOOK_SECONDS = 0.1  # between two looks whether a process has ended
 GRACE_SECONDS = 60.0  # that processes have to save their state before they are killed
 Setting = dict[str, float]
@@ -52,7 +54,7 @@ class Sweep:
     """What a file asks for.
 
     Attributes:
-        recipes, scale, device: as `train` takes them; seeds: of each.
+        recipes, scale, device, precision: as `train` takes them; seeds: of each.
         fixed: settings of all runs; grid: name -> values, each taken with each.
     """
 
@@ -60,6 +62,7 @@ class Sweep:
     scale: str = "quick"
     seeds: tuple[int, ...] = (0,)
     device: str = "cpu"
+    precision: str = "float32"
     fixed: Setting = field(default_factory=dict)
     grid: dict[str, list[float]] = field(default_factory=dict)
 
@@ -70,7 +73,7 @@ class Sweep:
     def jobs(self) -> list["Job"]:
         """All runs; the first seed of everything before the second, so that a sweep under way shows all settings."""
         return [
-            Job(recipe, self.scale, seed, self.device, setting, self.fixed | setting)
+            Job(recipe, self.scale, seed, self.device, self.precision, setting, self.fixed | setting)
             for seed in self.seeds
             for recipe in self.recipes
             for setting in self.settings()
@@ -85,6 +88,7 @@ class Job:
     scale: str
     seed: int
     device: str
+    precision: str
     setting: Setting
     all_settings: Setting
 
@@ -96,7 +100,7 @@ class Job:
     def changes(self) -> recipes.Changes:
         plain = {name: value for name, value in self.all_settings.items() if name in PLAIN}
         constants = {name: float(value) for name, value in self.all_settings.items() if name not in PLAIN}
-        return recipes.Changes(**plain, constants=constants)
+        return recipes.Changes(**plain, constants=constants, precision=self.precision)
 
     def begin(self, folder: Path) -> list[str]:
         """Arguments of `python -m chapter10` that train it in a new folder."""
@@ -145,9 +149,9 @@ def read(path: str | os.PathLike) -> Sweep:
             )
     try:
         sweep = _checked(content)
-        for recipe, setting in product(sweep.recipes, sweep.settings()):
-            job = Job(recipe, sweep.scale, 0, sweep.device, setting, sweep.fixed | setting)
-            recipes.changed(recipes.get(recipe), sweep.scale, job.changes)
+        for job in sweep.jobs():
+            if job.seed == sweep.seeds[0]:  # another seed changes nothing of it
+                recipes.changed(recipes.get(job.recipe), job.scale, job.changes)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return sweep
@@ -164,7 +168,7 @@ def _checked(content: dict[str, Any]) -> Sweep:
         raise InputError(
             f"seeds is {content['seeds']!r}; give how many, from 1 up, or a list of whole numbers."
         )
-    for name in ("scale", "device"):
+    for name in WORDS:
         if not isinstance(content.get(name, ""), str):
             raise InputError(f"{name} is {content[name]!r}; give a word in quotes.")
     fixed, grid = content.get("fixed", {}), content.get("grid", {})
@@ -188,7 +192,7 @@ def _checked(content: dict[str, Any]) -> Sweep:
             raise InputError(
                 f"{name} has a value twice: {values}. Each would be the same run; leave one out."
             )
-    given = {name: content[name] for name in ("scale", "device") if name in content}
+    given = {name: content[name] for name in WORDS if name in content}
     return Sweep(tuple(named), seeds=tuple(seeds), fixed=fixed, grid=grid, **given)
 
 
