@@ -27,7 +27,7 @@ from chapter10.vae import VAE
 BATCH, LR, WARMUP = 200, 3e-3, 300  # the highest rate, reached after so many steps
 PRECISION = torch.bfloat16  # of the matrix products in training; all that is reported is computed in float32
 FIRST_EPOCHS = 612  # of the VAE that all others begin with
-SECONDS = 240.0  # of the processor, for each objective from there
+SECONDS = 150.0  # of the processor, for each objective from there
 SAMPLES = 5000  # of the bound that is reported, as published
 ARMS = (("VAE", 1), ("VAE", 5), ("VAE", 50), ("IWAE", 5), ("IWAE", 50))
 # Images a step, by the number of samples: with more samples of each image a step takes longer, and a smaller batch makes up for
