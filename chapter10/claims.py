@@ -59,10 +59,16 @@ def number(value: float) -> str:
 
 
 def box_style(colour: str) -> str:
-    """The CSS of a box with a coloured edge. The text's colour is set with the ground, so that both themes can read it."""
-    return (
-        f"border-left:6px solid {colour};background:#f6f7f8;color:#1b1f23;padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45"
-    )
+    """The CSS of a box with a coloured edge, on a light ground or a dark one.
+
+    The box only tints the ground that it lies on, and its text has the colour of the text around it, so that both of
+    JupyterLab's themes, and a web page's, can be read. The edge must stand out from both grounds: see `EDGES`.
+    """
+    return f"border-left:6px solid {colour};background:rgba(127,127,127,.12);padding:8px 14px;margin:4px 0;max-width:46em;line-height:1.45"
+
+
+# Colours of edges, each with a contrast of 3 and more to the tinted ground of a light and of a dark page.
+EDGES = {"green": "#0a8f68", "red": "#d8453b", "grey": "#767b81", "brown": "#b06a00", "blue": "#4f7bc0"}
 
 
 @dataclass(frozen=True)
@@ -102,11 +108,11 @@ class Verdict:
         """Nothing: `claim` has shown the box already."""
 
     def html(self) -> str:
-        mark, colour = {"Holds": ("✓", "#00704f"), "Fails": ("✗", "#b3261e")}.get(self.word, ("–", "#5f6368"))
+        mark, colour = {"Holds": ("✓", EDGES["green"]), "Fails": ("✗", EDGES["red"])}.get(self.word, ("–", EDGES["grey"]))
         chapter = f" <em>{CHAPTER[self.chapter]}</em>" if self.chapter and self.judged else ""
         return (
             f'<div role="note" aria-label="Claim: {self.word.lower()}" style="{box_style(colour)}">'
-            f'<strong style="color:{colour}">{mark} {self.word}.</strong> {html.escape(self.statement)}'
+            f'<strong>{mark} {self.word}.</strong> {html.escape(self.statement)}'
             f'<div style="margin-top:4px">Measured: {html.escape(self.measurement)}. '
             f"Section {html.escape(self.section)}.{chapter}</div></div>"
         )

@@ -34,6 +34,9 @@ def test_a_figure_is_timed_beside_interact(monkeypatch, tmp_path, capsys):
     assert all(5 < found[f"interact_{picture}_ms"] < 5000 for picture in ("digit", "curves", "step"))
     assert row["times_quicker"] == pytest.approx(found["interact_curves_ms"] / row["drawn_ms"])
     assert row["times_quicker"] > 2
+    assert found["least_times_quicker_than_one_imshow"] == pytest.approx(found["interact_digit_ms"] / row["drawn_ms"])
+    through = [found[f"through_kernel_{name}_ms"] for name in bench_live.VALUES]
+    assert all(1 < ms < 5000 for ms in through) and max(through) == found["slowest_through_kernel_ms"]
     assert set(found["targets"]) == set(bench_live.TARGETS)
     assert re.search(r"^02 elbo +\d", capsys.readouterr().out, re.M)
 
@@ -60,6 +63,18 @@ def test_the_stored_notebooks_hold_figures_of_every_kind():
     kinds = {name.split()[1] for name in names}
     assert len(names) == len(set(names)) > 10
     assert kinds == {"decoder", "elbo", "paths", "walk", "game", "lab", "frames", "beta", "code", "critic", "translation"}
+
+
+def test_figures_of_the_kernel_are_no_figures_of_the_page(monkeypatch, tmp_path):
+    import nbformat
+
+    shown = live.kernel_figure(lambda a: [[a]] * 2, {"a": live.Slider("a", 0, 1, 0.5)}, alt="Grey.")
+    outputs = [nbformat.v4.new_output("display_data", data={"text/html": f.html}) for f in (shown, FIGURE)]
+    (tmp_path / "notebooks").mkdir()
+    cell = nbformat.v4.new_code_cell("", outputs=outputs)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / "02_elbo.ipynb")
+    monkeypatch.setattr(bench_live, "ROOT", tmp_path)
+    assert [name for name, _ in bench_live.stored()] == ["02 elbo"]
 
 
 def test_a_figure_that_stays_as_it_is_is_told(page, tmp_path, monkeypatch):

@@ -23,6 +23,9 @@ from chapter10.vae import VAE
 EPS = np.random.default_rng(4).normal(size=40)
 
 
+WAY = [(1.0, 0.0), (-0.3, 1.2)]
+
+
 def decoder(
     latent_dim: int = 2, hidden_dim: int = 64, activation: str = "relu", seed: int = 0
 ) -> nn.Sequential:
@@ -54,6 +57,11 @@ def figures() -> dict[str, live.LiveFigure]:
         "paths": live.reparameterization_figure(EPS),
         "frames": live.frames_figure(waves, [f"t = {i}" for i in range(11)], labels=["up", "down"], play=8),
         "walk": live.walk_figure(live.layers_of(deep), rng.normal(size=(5, 6)), dims=[3, 1]),
+        "ways": live.decoder_figure(live.layers_of(one), path=WAY),
+        "film": live.frames_figure(waves, charts=[
+            live.Chart("losses, nats", {"D": np.linspace(2, 1, 50), "G": np.linspace(0.5, 4, 50)}, range(1, 51), range(0, 55, 5)),
+            live.Chart("distance", {"distance": [900.0, 300, 120]}, [10, 30, 50], range(0, 55, 5)),
+        ]),
     }  # fmt: skip
 
 
@@ -183,6 +191,13 @@ GOOD = {"shape": (2, 2)}
     lambda: live.walk_figure(LAYERS, np.zeros((3, 5)), **GOOD),
     lambda: live.walk_figure(LAYERS, np.zeros((3, 2)), names=["a"], **GOOD),
     lambda: live.walk_figure(LAYERS, np.zeros((3, 2)), start=2, **GOOD),
+    lambda: live.decoder_figure(LAYERS, path=[(0, 0), (1, 1)], **GOOD),
+    lambda: live.decoder_figure(LAYERS, path=[(1, 0), (-1, 0)], **GOOD),
+    lambda: live.decoder_figure(LAYERS, path=[1, 2], **GOOD),
+    lambda: live.frames_figure([np.zeros((2, 2))], charts=[live.Chart("a", {"b": [1, 2]}, [1, 2], [1, 2])]),
+    lambda: live.frames_figure([np.zeros((2, 2))], charts=[live.Chart("a", {"b": [1, 2]}, [2, 1], [1])]),
+    lambda: live.frames_figure([np.zeros((2, 2))], charts=[live.Chart("a", {"b": [1, np.nan]}, [1, 2], [1])]),
+    lambda: live.frames_figure([np.zeros((2, 2))], charts=[live.Chart("a", {}, [1, 2], [1])]),
     lambda: live.frames_figure([]),
     lambda: live.frames_figure([np.zeros((2, 2)), np.zeros((3, 2))]),
     lambda: live.frames_figure([np.zeros((2, 2))], ["a", "b"]),
@@ -277,6 +292,35 @@ def test_the_page_decodes_what_python_decodes(page, shown):
     z = np.random.default_rng(6).normal(size=(3, 6))
     got = page.js(f"{json.dumps(z.tolist())}.map(z => {root('walk')}.ch10.decode(z))")
     assert np.abs(np.array(got) - int8_decoder(live.layers_of(decoder(6, seed=2)))(z)).max() < 1e-3
+
+
+def test_the_ways_between_two_ends(page):
+    """At t on the straight way and on the arc, z is where the formulas put it; a hand on z ends the way."""
+    a, b = np.array(WAY)
+    turn = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    t = 0.35
+    expected = {
+        "straight": (1 - t) * a + t * b,
+        "spherical": (np.sin((1 - t) * turn) * a + np.sin(t * turn) * b) / np.sin(turn),
+    }
+    for i, (name, z) in enumerate(expected.items(), 1):
+        found = page.js(
+            f"(async () => {{ const r = {root('ways')}, pick = r.querySelector('select'); pick.value = {i};"
+            f" pick.dispatchEvent(new Event('change')); await move(r, 2, {t});"
+            " return [...r.querySelectorAll('input[type=range]')].map(e => +e.value).concat(r.querySelector('.c10-read').textContent); })()"
+        )
+        assert found[:2] == pytest.approx(z, abs=0.006) and found[2] == t
+        assert f"{name} way, t = 0.35: |z| = {np.linalg.norm(z):.2f}" in found[3]
+    assert page.js(f"move({root('ways')}, 0, 0.5).then(() => +{root('ways')}.querySelector('select').value)") == 0
+
+
+def test_the_film_marks_its_moment_on_the_curves(page):
+    said = page.js(
+        f"(async () => {{ const r = {root('film')}, c = r.querySelectorAll('canvas')[1], found = [];"
+        " for (const i of [10, 5]) { await move(r, 0, i); found.push(c.getAttribute('aria-label'), digest(r)); } return found; })()"
+    )
+    assert said[0] == "losses, nats: D 1, G 4; distance: distance 120"
+    assert said[2] == "losses, nats: D 1.51, G 2.21; distance: distance 390" and said[1] != said[3]  # between the looks: on the line
 
 
 def _inner() -> np.ndarray:

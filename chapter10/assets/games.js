@@ -255,6 +255,7 @@ KINDS.lab = (d, ui) => {
   const A = ui.panel(S, S + T, data.alt), B = ui.panel(d.width, S + T, 'Modes reached, good samples and the value of the game');
   const z = Float64Array.from(floats(d.z)), shown = z.length / 2, paint = painter(N, N);
   const bar = ui.buttons(), choices = ui.buttons(), read = ui.read();
+  read.classList.add('c10-two');
   const choice = (label, options, value, change) => menu(ui, choices, label, options, value, change && guard(change));
   let G, D, u, set, points, grid, counts, history, playing = false, broken = '', start = 0;
   const last = a => a[a.length - 1], made = (x, m) => last(forward(G, x, m));

@@ -95,7 +95,7 @@ const figure = (root, kind) => {
         set: v => { input.value = v; s.say(); },
         say: more => {
           const t = o.text ? o.text(+input.value) : fmt(input.value, digits);
-          out.textContent = o.text ? '' : t;
+          out.textContent = o.text && !o.out ? '' : t;
           input.setAttribute('aria-valuetext', t + (more ? '; ' + more : ''));
           input.style.setProperty('--c10-at', 100 * (input.value - input.min) / (input.max - input.min || 1) + '%');
         }};
@@ -216,9 +216,13 @@ const plane = (ui, d, c, into, move) => {
       }
       return at < 0 ? null : {distance: Math.sqrt(best), label: labels && d.names[labels[at]]};
     },
-    draw: z => p.show(g => {
+    draw: (z, ways, chosen) => p.show(g => {
       g.drawImage(still, 0, 0, p.w, p.h);
       clipped(g, [0, T, S, S], () => {
+        if (ways) {
+          ways.forEach((f, i) => path(g, range(0, 1, 41).map(t => f(t)).map(q => [X(q[0]), Y(q[1])]), {stroke: i ? '#d55e00' : BLUE, width: chosen === i + 1 ? 3 : 1.5}));
+          for (const t of [0, 1]) { const q = ways[0](t); dot(g, X(q[0]), Y(q[1]), 4, '#fff'); dot(g, X(q[0]), Y(q[1]), 3, SOFT); }
+        }
         path(g, [[X(z[0]), T], [X(z[0]), T + S]], {stroke: INK, dash: [2, 3]});
         path(g, [[0, Y(z[1])], [S, Y(z[1])]], {stroke: INK, dash: [2, 3]});
         dot(g, X(z[0]), Y(z[1]), 7, '#fff'); dot(g, X(z[0]), Y(z[1]), 5, INK);
@@ -228,22 +232,46 @@ const plane = (ui, d, c, into, move) => {
 
 KINDS.decoder = (d, ui) => {
   const [h, w] = d.shape, k = Math.max(1, Math.floor(d.side / Math.max(h, w))), paint = painter(h, w), sliders = [];
-  const move = v => { v.forEach((x, i) => sliders[i].set(clamp(x, ...d.limits[i]))); ui.request(); };
+  const put = v => { v.forEach((x, i) => sliders[i].set(clamp(x, ...d.limits[i]))); ui.request(); };
+  const move = v => { if (way) way.pick.value = 0; put(v); };
+  let way = null;
   const parts = d.decoders.map(c => {
     const group = make('div', {class: 'c10-group'});
     ui.stage.append(group);
     const map = d.map && plane(ui, d, c, group, move);
-    return {map, c, net: network(c.net), p: ui.panel(d.side, d.side + 24, 'Picture decoded by ' + (c.name || 'the decoder'), group)};
+    if (data.wire) c.pixels = pixels(c.first);
+    return {map, c, net: data.wire ? () => c.pixels : network(c.net), p: ui.panel(d.side, d.side + 24, 'Picture decoded by ' + (c.name || 'the decoder'), group)};
   });
   d.dims.forEach((j, i) => sliders.push(ui.slider({label: 'z' + sub(j + 1), min: d.limits[i][0], max: d.limits[i][1], step: .01, value: d.start[i]})));
-  const bar = ui.buttons(), read = ui.read();
+  const bar = ui.buttons();
+  if (d.path) {
+    // Both ways from a to b: the chord, and slerp, which turns from one to the other.
+    const [a, b] = d.path, mix = (p, q) => a.map((x, i) => p * x + q * b[i]), turn = Math.acos(clamp((a[0] * b[0] + a[1] * b[1]) / Math.hypot(...a) / Math.hypot(...b), -1, 1));
+    const ways = [t => mix(1 - t, t), t => mix(Math.sin((1 - t) * turn) / Math.sin(turn), Math.sin(t * turn) / Math.sin(turn))];
+    const id = ui.uid + '-way', pick = make('select', {id}, ...['by hand', 'straight', 'spherical'].map((t, i) => make('option', {value: i}, t)));
+    const t = ui.slider({label: 't, along the way', min: 0, max: 1, step: .01, value: 0});
+    const go = () => { if (!+pick.value) pick.value = 1; put(ways[pick.value - 1](t.value)); };
+    bar.append(make('label', {for: id}, 'Way from one end to the other'), pick);
+    on(pick, 'change', () => { if (+pick.value) go(); else ui.request(); });
+    on(t.input, 'input', go);
+    sliders.forEach(s => on(s.input, 'input', () => { pick.value = 0; }));
+    way = {ways, pick, t};
+  }
+  const read = ui.read();
   ui.button(bar, 'Draw z from N(0, I)', () => move(d.dims.map(normal)));
   ui.button(bar, 'Back to the start', () => move(d.start));
   const full = v => { const z = d.base.slice(); d.dims.forEach((j, i) => z[j] = v[i]); return z; };
+  const link = data.wire && wired(ui, {get: () => sliders.map(s => s.value), set: v => v.forEach((x, i) => sliders[i].set(x))}, picture => {
+    const all = tiles(picture, h, w);
+    parts.forEach((q, i) => { q.c.pixels = all[i]; });
+    ui.request();
+  });
   return {
+    ready: link && link.ready,
     decode: (i, z) => Array.from(parts[i].net(z)),
     draw: () => {
       const v = sliders.map(s => s.value), notes = [];
+      if (link) link.ask();
       for (const {map, c, net, p} of parts) {
         const y = net(full(v));
         p.show(g => {
@@ -251,9 +279,14 @@ KINDS.decoder = (d, ui) => {
           paint(g, (d.side - w * k) / 2, 24 + (d.side - h * k) / 2, k, i => grey(d.invert ? 1 - y[i] : y[i]));
         });
         if (!map) continue;
-        map.draw(v);
+        map.draw(v, way && way.ways, way && +way.pick.value);
         const q = map.near(v);
         if (q) notes.push((c.name ? c.name + ': ' : '') + 'the nearest code' + (q.label == null ? '' : `, a “${q.label}”,`) + ` is ${fmt(q.distance)} away`);
+      }
+      if (way) {
+        const name = way.pick.options[way.pick.value].textContent, at = `|z| = ${fmt(Math.hypot(...v))}`;
+        notes.push(+way.pick.value ? `${name} way, t = ${fmt(way.t.value)}: ${at}` : at);
+        way.t.say(notes[notes.length - 1]);
       }
       read.textContent = notes.join(' · ');
       sliders.forEach(s => s.say(notes.join('; ')));
@@ -262,7 +295,8 @@ KINDS.decoder = (d, ui) => {
 
 // == walk
 KINDS.walk = (d, ui) => {
-  const [h, w] = d.shape, k = d.scale, n = d.codes.length, paint = painter(h, w), net = network(d.net), first = d.codes.map(z => net(z));
+  const [h, w] = d.shape, k = d.scale, n = d.codes.length, paint = painter(h, w), net = data.wire ? null : network(d.net);
+  let first = data.wire ? d.first[0].map(pixels) : d.codes.map(z => net(z)), second = data.wire && d.first[1].map(pixels);
   const p = ui.panel(d.width, d.height, data.alt), bar = ui.buttons(), id = ui.uid + '-dim';
   const pick = make('select', {id}, ...d.dims.map((j, i) => make('option', {value: i}, d.names[i])));
   bar.append(make('label', {for: id}, 'Dimension'), pick);
@@ -270,18 +304,25 @@ KINDS.walk = (d, ui) => {
   pick.value = d.start;
   on(pick, 'change', ui.request);
   ui.button(bar, 'Next', () => { pick.value = (+pick.value + 1) % d.dims.length; ui.request(); });
+  const link = data.wire && wired(ui, {get: () => [+pick.value, s.value], set: v => { pick.value = v[0]; s.set(v[1]); }}, picture => {
+    const all = tiles(picture, h, w);
+    first = all.slice(0, n); second = all.slice(n);
+    ui.request();
+  });
   return {
+    ready: link && link.ready,
     decode: z => Array.from(net(z)),
     draw: () => {
       const j = d.dims[pick.value], v = s.value, name = 'z' + sub(j + 1);
       let moved = 0;
+      if (link) link.ask();
       s.label.textContent = 'value of ' + name;
       p.show(g => {
         ['as encoded', name + ' = ' + fmt(v), 'change'].forEach((t, r) => text(g, t, 4, r * (h * k + 8) + h * k / 2 + 8, {bold: r == 1}));
         d.codes.forEach((z, i) => {
           const c = z.slice(), a = first[i], x = d.left + i * (w * k + 8);
           c[j] = v;
-          const y = net(c), ink = d.invert ? 1 : 0;
+          const y = net ? net(c) : second[i], ink = d.invert ? 1 : 0;
           paint(g, x, 4, k, q => grey(Math.abs(ink - a[q])));
           paint(g, x, 12 + h * k, k, q => grey(Math.abs(ink - y[q])));
           // more ink blue, less ink orange, on white
@@ -416,8 +457,31 @@ KINDS.paths = (d, ui) => {
 };
 
 // == frames
+// ---- a chart beside the frames: the moment of the one that is shown is marked on its curves
+const brief = v => { const a = Math.abs(v), s = fmt(v, a >= 100 ? 0 : a >= 10 ? 1 : 2); return s.includes('.') ? s.replace(/\.?0+$/, '') : s; };
+const chart = (g, c, y0, height, [width, left, top, below], i) => {
+  const right = width - 14, low = y0 + height - below, high = y0 + top;
+  const X = t => left + t / (c.end || 1) * (right - left), Y = v => low - (v - c.low) / (c.high - c.low) * (low - high);
+  text(g, c.title, 4, y0 + 14, {bold: 1});
+  for (const v of c.ticks) {
+    path(g, [[left, Y(v)], [right, Y(v)]], {stroke: LINE});
+    text(g, brief(v), left - 5, Y(v) + 4, {size: 11, color: SOFT, align: 'right'});
+  }
+  path(g, [[left, low], [right, low]], {stroke: INK});
+  text(g, '0', left, low + 15, {size: 11, color: SOFT, align: 'center'});
+  text(g, Math.round(c.end).toLocaleString('en-US') + ' ' + c.axis, right, low + 15, {size: 11, color: SOFT, align: 'right'});
+  c.lines.forEach(([name, colour, values], k) => {
+    path(g, values.map((v, j) => [X(c.times[j]), Y(v)]), {stroke: colour, width: 1.8});
+    box(g, [4 + 100 * k, y0 + 23, 10, 10], colour);
+    text(g, name + ' ' + brief(c.now[k][i]), 18 + 100 * k, y0 + 32);
+  });
+  const x = X(c.moments[i]);
+  path(g, [[x, high], [x, low]], {stroke: INK, width: 1.2, dash: [4, 3]});
+  c.lines.forEach(([, colour], k) => dot(g, x, Y(c.now[k][i]), 4, colour));
+};
 KINDS.frames = (d, ui) => {
   const p = ui.panel(d.width, d.height, data.alt), image = new Image();
+  const q = d.charts.length && ui.panel(d.chart[0], d.tall, 'The curves, with the moment marked');
   const s = ui.slider({label: d.name, min: 0, max: d.count - 1, step: 1, value: d.start, text: i => d.captions[i] || `${i + 1} of ${d.count}`}), read = ui.read();
   let timer = 0;
   // Nothing moves by itself for those who ask for less motion.
@@ -444,8 +508,12 @@ KINDS.frames = (d, ui) => {
           if (d.labels) text(g, d.labels[t], x + d.tile * d.scale / 2, d.height - 8, {align: 'center'});
         }
       });
+      if (q) {
+        q.show(g => d.charts.forEach((c, k) => chart(g, c, k * d.tall / d.charts.length, d.tall / d.charts.length, d.chart, i)));
+        s.say(d.charts.map(c => c.lines.map(([n], k) => n + ' ' + brief(c.now[k][i])).join(', ')).join('; '));
+        q.c.setAttribute('aria-label', d.charts.map(c => c.title + ': ' + c.lines.map(([n], k) => n + ' ' + brief(c.now[k][i])).join(', ')).join('; '));
+      } else s.say();
       read.textContent = d.captions[i] || `${i + 1} of ${d.count}`;
-      s.say();
     }};
 };
 

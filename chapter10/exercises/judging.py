@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chapter10.claims import box_style, number
+from chapter10.claims import EDGES, box_style, number
 from chapter10.errors import Chapter10Error, InputError
 from chapter10.exercises import sandbox
 from chapter10.exercises.look import Look, Seen
 from chapter10.exercises.task import Task, load
 
-COLOURS = {"right": "#00704f", "unanswered": "#5f6368"}
+COLOURS = {"right": EDGES["green"], "unanswered": EDGES["grey"]}
 SHOWN = 5  # printed lines
 WORDS = {"right": "Right", "unanswered": "Not yet begun"}
 
@@ -48,11 +48,11 @@ class Verdict:
         return " ".join([f"[{self.word}] {self.text}", f"Section {self.section}.", *self.notes])
 
     def _repr_html_(self) -> str:
-        mark, colour = {"right": "✓", "unanswered": "…"}.get(self.kind, "→"), COLOURS.get(self.kind, "#8a4b00")
+        mark, colour = {"right": "✓", "unanswered": "…"}.get(self.kind, "→"), COLOURS.get(self.kind, EDGES["brown"])
         notes = "".join(f'<div style="margin-top:4px">{html.escape(note)}</div>' for note in self.notes)
         return (
             f'<div role="note" aria-label="Exercise {self.task}: {self.word.lower()}" style="{box_style(colour)};'
-            f'white-space:pre-line"><strong style="color:{colour}">{mark} {self.word}.</strong> {html.escape(self.text)} '
+            f'white-space:pre-line"><strong>{mark} {self.word}.</strong> {html.escape(self.text)} '
             f"Section {html.escape(self.section)}.{notes}</div>"
         )
 

@@ -3,11 +3,11 @@
 import html
 from dataclasses import dataclass
 
-from chapter10.claims import box_style
+from chapter10.claims import EDGES, box_style
 from chapter10.exercises.record import Standing
 from chapter10.exercises.task import Task
 
-BOX = box_style("#3b5b92")
+BOX = box_style(EDGES["blue"])
 
 
 def _notes(note: str) -> str:
@@ -29,7 +29,7 @@ class Hint:
 
     def _repr_html_(self) -> str:
         words = html.escape(self.task.hints[self.number - 1])
-        return f'<div role="note" style="{BOX}"><strong style="color:#3b5b92">{self.head}.</strong> {words}{_notes(self.note)}</div>'
+        return f'<div role="note" style="{BOX}"><strong>{self.head}.</strong> {words}{_notes(self.note)}</div>'
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Solution:
     def _repr_html_(self) -> str:
         code = html.escape(self.task.solution.strip())
         return (
-            f'<div role="note" style="{BOX}"><strong style="color:#3b5b92">A solution of {self.task.name}.</strong>'
+            f'<div role="note" style="{BOX}"><strong>A solution of {self.task.name}.</strong>'
             f'<pre style="background:none;color:inherit;margin:6px 0;overflow-x:auto">{code}</pre>'
             f"{html.escape(self.task.why)}{_notes(self.note)}</div>"
         )

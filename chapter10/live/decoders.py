@@ -1,8 +1,8 @@
-"""A decoder that runs in the page: sliders move z, or one latent dimension of several images."""
+"""A decoder that runs in the page, or in the kernel: sliders move z, or one latent dimension of several images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,18 @@ import numpy as np
 from chapter10.errors import InputError
 from chapter10.figures import CLASS_COLORS
 from chapter10.int8 import Int8Decoder, Layer, as_numpy, base64_of, finite_array, int8_decoder
-from chapter10.live.page import LiveFigure, figure, limits_of, number
-from chapter10.stills import BLUE, INK, LINE, SOFT, Still, minus, sub
+from chapter10.live.kernel import Answer, quick_png, through_kernel
+from chapter10.live.page import LiveFigure, figure, limits_of, number, place_of
+from chapter10.stills import BLUE, INK, LINE, RED, SOFT, Still, minus, sub
+
+# What gives pictures: layers from `layers_of`, or with runs="kernel" also a function or module, z [B, L] -> [B, D] in [0, 1].
+Decoder = Sequence[Layer] | Callable[[Any], Any]
 
 
 def decoder_figure(
-    layers: Sequence[Layer] | Mapping[str, Sequence[Layer]],
+    layers: Decoder | Mapping[str, Decoder],
     *,
+    runs: str = "page",
     codes: Any = None,
     labels: Any = None,
     limits: Any = None,
@@ -26,6 +31,7 @@ def decoder_figure(
     shape: tuple[int, int] = (28, 28),
     invert: bool = True,
     max_points: int = 1500,
+    path: Any = None,
     title: str = "",
     alt: str | None = None,
 ) -> LiveFigure:
@@ -36,6 +42,9 @@ def decoder_figure(
 
     Args:
         layers: one decoder (see `layers_of`), or a dict of named ones with the same number of latent dimensions.
+        runs: "page", where the decoder runs in the page with int8 weights; or "kernel", for one that is too large for a page:
+            there `layers` may also be a function of z [B, L], a float32 tensor, that gives pixels [B, D] in [0, 1], and `base`
+            says how large L is, if there are no codes.
         codes: [N, 2], where images lie in the plane; a dict of the same names where there are several decoders.
         labels: [N], which group each code is of; a dict likewise, or the same for all.
         limits: r for [−r, r], a pair, or a pair for each slider; default: what holds 99 % of the codes, at least 3.
@@ -44,6 +53,8 @@ def decoder_figure(
         start: where the sliders stand first; default: 0.
         shape: (H, W) of the picture. invert: draw 1 as ink on white paper.
         max_points: codes stored in the page; of more, as many are taken at even steps.
+        path: [2, 2], two ends in the plane. A switch and a slider then move z from one to the other, on the straight way or
+            on the spherical one (slerp, Shoemake 1985), and both are drawn in the plane.
     Raises:
         InputError: for decoders, codes or limits that don't fit together.
     """
@@ -52,7 +63,9 @@ def decoder_figure(
         raise InputError("There is no decoder to show: the dict is empty.")
     per_name = isinstance(layers, Mapping)
     found_codes = {n: _codes(codes, labels, n, per_name) for n in named}
-    wide = {n: int8_decoder(part) for n, part in named.items()}
+    check_runs(runs)
+    known = next((c.shape[1] for c, _ in found_codes.values() if c is not None), None if base is None else np.size(base))
+    wide = {n: _decoder(part, runs, known) for n, part in named.items()}
     latent = {n: d.latent_dim for n, d in wide.items()}
     if len(set(latent.values())) > 1:
         raise InputError(
@@ -66,6 +79,9 @@ def decoder_figure(
     if not plane and any(c is not None for c, _ in found_codes.values()):
         raise InputError(f"Codes are shown for decoders with 2 latent dimensions; this one has {size}.")
     bounds = limits_of(limits, len(dims), [c for c, _ in found_codes.values() if c is not None])
+    ends = None if path is None else _ends(path, plane)
+    if ends is not None and start is None:
+        start = ends[0]
     start = np.zeros(len(dims)) if start is None else finite_array(start, "start", 1, len(dims))
     start = np.clip(start, [b[0] for b in bounds], [b[1] for b in bounds]).round(2)
     base = np.zeros(size) if base is None else finite_array(base, "base", 1, size)
@@ -86,12 +102,12 @@ def decoder_figure(
     z[dims] = start
     pictures = []
     for n, part in named.items():
-        decoder = int8_decoder(part, probe)
+        decoder = int8_decoder(part, probe) if runs == "page" else wide[n]
         pictures.append(decoder(z)[0].reshape(shape))
         points, own = found_codes[n]
         entry: dict[str, Any] = {
             "name": n,
-            "net": decoder.payload(),
+            **({"net": decoder.payload()} if runs == "page" else {"first": base64_of(as_bytes(pictures[-1]))}),
             "decoded": f"{n}, decoded" if n else "decoded from z",
         }
         entry["title"] = n or "latent plane"
@@ -119,7 +135,7 @@ def decoder_figure(
     x = 0
     for entry, picture in zip(parts, pictures, strict=True):
         if plane:
-            _still_plane(still, x, side, bounds, entry, start)
+            _still_plane(still, x, side, bounds, entry, start, ends)
             x += side + 12
         still.text(entry["decoded"], x + 2, 15, bold=True)
         off = (side - np.array(shape) * scale) / 2
@@ -131,23 +147,37 @@ def decoder_figure(
     alt = alt or (
         (f"The latent plane of {of} with the codes of images, a cross at z = " if plane else "z = ")
         + f"({', '.join(f'{v:.2f}' for v in start)}), and the picture that {of} {'draw' if len(named) > 1 else 'draws'}"
-        " from it. Sliders move z."
+        " from it. Sliders move z"
+        + (", and a switch takes it along a straight line or an arc between two ends." if path is not None else ".")
     )
     data = {
         "decoders": [{k: v for k, v in e.items() if k not in ("points", "index")} for e in parts],
         "limits": bounds, "dims": dims, "start": start.tolist(), "base": base.tolist(), "shape": list(shape), "side": side,
-        "map": plane, "invert": invert, "colours": CLASS_COLORS, "names": [str(n) for n in names],
+        "path": None if ends is None else ends.tolist(), "map": plane, "invert": invert, "colours": CLASS_COLORS,
+        "names": [str(n) for n in names],
     }  # fmt: skip
     hint = "Move the sliders" + (
         ", or drag the cross in the plane. Dashed circles: |z| = 1 and 2." if plane else "."
     )
-    return figure("decoder", data, still, title, alt, hint)
+    if ends is not None:
+        hint += " Choose a way and move t: blue is straight, orange is spherical."
+    page = figure("decoder", data, still, title, alt, hint, runs)
+    if runs == "page":
+        return page
+
+    def answer(sent: Any, _sharp: float = 1.0) -> Answer:
+        moved = base.copy()
+        moved[dims] = np.clip(finite_array(sent, "the sliders", 1, len(dims)), *np.transpose(bounds))
+        return Answer(strip([d(moved)[0] for d in wide.values()], shape))
+
+    return through_kernel(page, answer, start.tolist(), Answer(strip(pictures, shape)))
 
 
 def walk_figure(
-    layers: Sequence[Layer],
+    layers: Decoder,
     codes: Any,
     *,
+    runs: str = "page",
     dims: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     start: int | None = None,
@@ -163,7 +193,7 @@ def walk_figure(
     Three rows: the images as encoded, with the chosen dimension set to the slider's value, and what changed.
 
     Args:
-        layers: the decoder (see `layers_of`), L latent dimensions.
+        layers: the decoder (see `layers_of`), L latent dimensions; with runs="kernel" also a function, as for `decoder_figure`.
         codes: [N, L], the images' codes, at most 12.
         dims: the dimensions to choose from, counted from 0, in this order; default: all.
         names: what the choice calls each of `dims`; default: z₁, z₂ and so on.
@@ -172,9 +202,10 @@ def walk_figure(
     Raises:
         InputError: for codes, dimensions or names that don't fit the decoder.
     """
-    whole = int8_decoder(layers)
-    _check_shape(whole, shape, "")
+    check_runs(runs)
     codes = finite_array(codes, "codes", 2).astype(np.float32).astype(float)
+    whole = _decoder(layers, runs, codes.shape[1])
+    _check_shape(whole, shape, "")
     if codes.shape[1] != whole.latent_dim or not 1 <= len(codes) <= 12:
         raise InputError(
             f"codes has the shape {list(codes.shape)}; for this decoder it is [N, {whole.latent_dim}] with N from 1 to 12."
@@ -190,7 +221,7 @@ def walk_figure(
     probe = np.repeat(codes[None], 5 * len(dims), 0)
     for i, (d, v) in enumerate((d, v) for d in dims for v in np.linspace(low, high, 5)):
         probe[i, :, d] = v
-    decoder = int8_decoder(layers, probe.reshape(-1, whole.latent_dim))
+    decoder = int8_decoder(layers, probe.reshape(-1, whole.latent_dim)) if runs == "page" else whole
     n, (h, w), left = len(codes), shape, 88
     scale = int(np.clip(((836 - left) // n - 8) // w, 1, max(1, 112 // max(shape))))
     width, height = left + n * (w * scale + 8), 3 * h * scale + 24
@@ -217,13 +248,71 @@ def walk_figure(
         f"Three rows of {n} images: as encoded, with latent dimension {d + 1} set to {value:.2f}, and the change between"
         " them, ink gained in blue and lost in orange. A menu chooses the dimension, a slider its value."
     )
+    first = {"first": [[base64_of(as_bytes(p)) for p in row] for row in (before, after)]}
     data = {
-        "net": decoder.payload(), "codes": codes.tolist(), "dims": dims, "names": names, "start": start, "value": value,
+        **({"net": decoder.payload()} if runs == "page" else first),
+        "codes": codes.tolist(), "dims": dims, "names": names, "start": start, "value": value,
         "limits": [low, high], "shape": list(shape), "scale": scale, "left": left, "width": width, "height": height,
         "invert": invert,
     }  # fmt: skip
     hint = "Choose a dimension and move its value: all images get the same one. Blue: ink gained; orange: ink lost."
-    return figure("walk", data, still, title, alt, hint)
+    page = figure("walk", data, still, title, alt, hint, runs)
+    if runs == "page":
+        return page
+
+    def answer(sent: Any, _sharp: float = 1.0) -> Answer:
+        place, moved = place_of(sent[0], len(dims), "the dimension"), codes.copy()
+        moved[:, dims[place]] = np.clip(number(sent[1], "its value"), low, high)
+        return Answer(strip([*before, *decoder(moved)], shape))
+
+    return through_kernel(page, answer, [start, value], Answer(strip([*before, *after], shape)))
+
+
+def as_bytes(picture: Any) -> np.ndarray:
+    """Pixels in [0, 1] as uint8, of the same shape."""
+    return np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+
+
+def strip(pictures: Sequence[Any], shape: tuple[int, int]) -> bytes:
+    """Pictures [H·W] or [H, W] side by side, as PNG."""
+    return quick_png(as_bytes(np.concatenate([np.reshape(p, shape) for p in pictures], 1)))
+
+
+def check_runs(runs: str) -> None:
+    if runs not in ("page", "kernel"):
+        raise InputError(f'runs is {runs!r}; give "page" or "kernel".')
+
+
+class Called:
+    """A function of z, as the decoders of the page are called: z [B, L] or [L] -> pixels [B, D] in [0, 1], float64."""
+
+    def __init__(self, function: Callable[[Any], Any], latent_dim: int):
+        self.function, self.latent_dim = function, latent_dim
+        self.size = self(np.zeros(latent_dim)).shape[1]
+
+    def __call__(self, z: Any) -> np.ndarray:
+        import torch
+
+        with torch.no_grad():
+            found = as_numpy(self.function(torch.as_tensor(np.atleast_2d(z), dtype=torch.float32)))
+        found = found.reshape(len(found), -1).astype(float)
+        if not np.isfinite(found).all() or found.min() < -1e-6 or found.max() > 1 + 1e-6:
+            raise InputError(
+                f"The decoder gives values from {found.min():.3g} to {found.max():.3g}; pixels lie in [0, 1]. Does a sigmoid lack?"
+            )
+        return found
+
+
+def _decoder(given: Any, runs: str, latent_dim: int | None) -> Int8Decoder | Called:
+    if not callable(given):
+        return int8_decoder(given)
+    if runs == "page":
+        raise InputError(
+            'The page runs layers, see live.layers_of; a function runs in the kernel. Give layers, or runs="kernel".'
+        )
+    if latent_dim is None:
+        raise InputError("How many numbers the function decodes is not known. Give base=[0.0] * L, or codes.")
+    return Called(given, int(latent_dim))
 
 
 def _decoder_size(n: int, side: int, plane: bool) -> tuple[int, int]:
@@ -232,7 +321,7 @@ def _decoder_size(n: int, side: int, plane: bool) -> tuple[int, int]:
 
 
 def _still_plane(
-    still: Still, x: float, side: int, bounds: list, entry: dict[str, Any], z: np.ndarray
+    still: Still, x: float, side: int, bounds: list, entry: dict[str, Any], z: np.ndarray, ends: np.ndarray | None
 ) -> None:
     (a0, a1), (b0, b1) = bounds
     area = (x, 24, side, side)
@@ -255,6 +344,12 @@ def _still_plane(
     for name, u, v in entry.get("names", ()):
         still.text(name, float(across(u)), float(down(v)) + 5, size=14, bold=True, align="center", halo=True)
     still.text(entry["title"], x + 2, 15, bold=True)
+    if ends is not None:
+        t = np.linspace(0, 1, 41)[:, None]
+        ways = (ends[0] + t * (ends[1] - ends[0]), slerp(ends[0], ends[1], t))
+        for way, colour in zip(ways, (BLUE, RED), strict=True):
+            still.curve(across(way[:, 0]), down(way[:, 1]), colour, 1.5, clip=area)
+        still.dots(across(ends[:, 0]), down(ends[:, 1]), 3, SOFT, clip=area)
     zero = float(down(0)) if b0 < 0 < b1 else 24 + side
     still.text(minus(a0, 0), x + 3, zero - 4, size=10, color=SOFT, halo=True)
     still.text(minus(a1, 0), x + side - 3, zero - 4, size=10, color=SOFT, align="right", halo=True)
@@ -262,6 +357,22 @@ def _still_plane(
     still.curve([x, x + side], [down(z[1])] * 2, INK, 1, dash=(2, 3), clip=area)
     still.dots([across(z[0])], [down(z[1])], 7, "white", clip=area)
     still.dots([across(z[0])], [down(z[1])], 5, INK, clip=area)
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """From a to b [2] on the spherical way, at t [N, 1]: [N, 2]."""
+    turn = np.arccos(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))
+    return (np.sin((1 - t) * turn) * a + np.sin(t * turn) * b) / np.sin(turn)
+
+
+def _ends(path: Any, plane: bool) -> np.ndarray:
+    ends = finite_array(path, "path", 2)
+    if not plane or ends.shape != (2, 2):
+        raise InputError(f"path has the shape {list(ends.shape)}; give two ends, [2, 2], in a plane of two latent dimensions.")
+    lengths = np.linalg.norm(ends, axis=1)
+    if lengths.min() < 1e-6 or abs(ends[0, 0] * ends[1, 1] - ends[0, 1] * ends[1, 0]) < 1e-6 * lengths.prod():
+        raise InputError(f"path goes from {ends[0]} to {ends[1]}: the ends must lie in different directions from 0, and not opposite.")
+    return ends
 
 
 def _codes(codes: Any, labels: Any, name: str, per_name: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -286,7 +397,7 @@ def _codes(codes: Any, labels: Any, name: str, per_name: bool) -> tuple[np.ndarr
     return own, groups
 
 
-def _check_shape(decoder: Int8Decoder, shape: tuple[int, int], name: str) -> None:
+def _check_shape(decoder: Int8Decoder | Called, shape: tuple[int, int], name: str) -> None:
     if len(shape) != 2 or min(shape) < 1 or shape[0] * shape[1] != decoder.size:
         whose = f"The decoder {name!r}" if name else "The decoder"
         raise InputError(

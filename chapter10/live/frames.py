@@ -1,18 +1,70 @@
-"""Stored pictures that a slider runs through."""
+"""Stored pictures that a slider runs through, with curves beside them on which the moment is marked."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chapter10.errors import InputError
-from chapter10.int8 import as_numpy
+from chapter10.int8 import as_numpy, finite_array
 from chapter10.live.page import LiveFigure, figure, number
-from chapter10.stills import Still
+from chapter10.stills import BLUE, GREEN, INK, LINE, RED, SOFT, Still, minus
+
+CHART, LEFT, TOP, BELOW, APART = 320, 46, 46, 34, 12  # CSS pixels: a chart's width, and the margins of its axes
+COLOURS = (BLUE, RED, GREEN)
+LONGEST = 300  # points of a curve; of more, as many are taken at even steps
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves beside the frames, such as the losses of a training.
+
+    Args:
+        title: with the unit, such as "losses, nats".
+        lines: name -> values [N], up to three.
+        times: [N], when each value was taken, rising.
+        moments: [frames], when each frame was taken, in the unit of `times`.
+        axis: what the times count, such as "batches".
+    """
+
+    title: str
+    lines: Mapping[str, Any]
+    times: Any
+    moments: Any
+    axis: str = "batches"
+
+    def page(self, frames: int) -> dict[str, Any]:
+        """The chart's data for the page. Raises InputError for curves that don't fit each other or the frames."""
+        times = finite_array(self.times, "times of the chart", 1)
+        moments = finite_array(self.moments, "moments of the chart", 1, frames)
+        if not 1 <= len(self.lines) <= len(COLOURS) or len(times) < 2 or (np.diff(times) <= 0).any():
+            raise InputError(
+                f"The chart {self.title!r} has {len(self.lines)} lines over {len(times)} times; give 1 to {len(COLOURS)}, over two rising"
+                " times or more."
+            )
+        lines = {str(n): finite_array(v, f"line {n!r}", 1, len(times)) for n, v in self.lines.items()}
+        low, high = min(v.min() for v in lines.values()), max(v.max() for v in lines.values())
+        ticks = _ticks(low, high)
+        few = np.unique(np.linspace(0, len(times) - 1, min(len(times), LONGEST)).astype(int))
+        return {
+            "title": self.title, "axis": self.axis, "ticks": ticks, "low": min(float(low), ticks[0]), "high": max(float(high), ticks[-1]),
+            "end": float(max(times[-1], moments.max())), "times": times[few].tolist(), "moments": moments.tolist(),
+            "lines": [[n, COLOURS[i], [float(f"{y:.4g}") for y in v[few]]] for i, (n, v) in enumerate(lines.items())],
+            "now": [[float(f"{y:.4g}") for y in np.interp(moments, times, v)] for v in lines.values()],
+        }  # fmt: skip
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Two to five round numbers that reach from about `low` to about `high`."""
+    from matplotlib.ticker import MaxNLocator
+
+    found = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high if high > low else low + 1)
+    return [float(t) for t in found]
 
 
 def frames_figure(
@@ -26,6 +78,7 @@ def frames_figure(
     invert: bool = True,
     smooth: bool = False,
     play: float = 0,
+    charts: Sequence[Chart] = (),
     title: str = "",
     alt: str | None = None,
 ) -> LiveFigure:
@@ -40,6 +93,7 @@ def frames_figure(
         scale: pixels on the screen per pixel; default: what makes the row about 700 wide, for pictures below 100.
         invert: draw 1 as ink on white paper (grey floats and uint8 only). smooth: no hard pixels.
         play: frames a second of a button that plays them; 0 for no button.
+        charts: curves beside the frames; a line marks the moment of the frame that is shown.
     Raises:
         InputError: for frames of different sizes, or captions and labels that are too few or too many.
     """
@@ -74,7 +128,11 @@ def frames_figure(
         y, x = i % rows * h, i // rows * tiles * w
         sheet[y : y + h, x : x + tiles * w] = s
     width, height = tiles * (w * scale + 8) - 8, h * scale + (24 if labels else 0)
-    still = Still(width, height)
+    shown = [chart.page(len(frames)) for chart in charts]
+    tall = max(height, 150 * len(shown)) if shown else 0
+    still = Still(width + (APART + CHART if shown else 0), max(height, tall))
+    for i, chart in enumerate(shown):
+        _still_chart(still, chart, width + APART, i * tall / len(shown), tall / len(shown), start)
     for t in range(tiles):
         x = t * (w * scale + 8)
         still.image(frames[start][t] / 255, x, 0, w * scale, h * scale, smooth=smooth)
@@ -83,14 +141,50 @@ def frames_figure(
     alt = alt or (
         f"Frame {start + 1} of {len(frames)}"
         + (f": {captions[start]}" if captions[start] else "")
+        + (f", beside the curves of {' and of '.join(c.title for c in charts)}" if charts else "")
         + ". A slider shows the others."
     )
     data = {
         "sprite": "data:image/png;base64," + base64.b64encode(_png(sheet)).decode(), "count": len(frames), "rows": rows,
         "frame": [tiles * w, h], "tile": w, "tiles": tiles, "scale": scale, "width": width, "height": height,
         "captions": captions, "labels": labels, "name": name, "start": start, "smooth": smooth, "play": play,
+        "photo": frames[0].shape[-1] == 3 and frames[0].ndim == 4, "charts": shown, "tall": tall, "chart": [CHART, LEFT, TOP, BELOW],
     }  # fmt: skip
     return figure("frames", data, still, title, alt, "")
+
+
+def _still_chart(still: Still, chart: dict[str, Any], x0: float, y0: float, height: float, frame: int) -> None:
+    left, right, top, bottom = x0 + LEFT, x0 + CHART - 14, y0 + TOP, y0 + height - BELOW
+
+    def across(t: Any) -> Any:
+        return left + np.asarray(t) / (chart["end"] or 1) * (right - left)
+
+    def down(v: Any) -> Any:
+        return bottom - (np.asarray(v) - chart["low"]) / (chart["high"] - chart["low"]) * (bottom - top)
+
+    still.text(chart["title"], x0 + 4, y0 + 14, bold=True)
+    for v in chart["ticks"]:
+        still.curve([left, right], [down(v)] * 2, LINE, 1)
+        still.text(_short(v), left - 5, float(down(v)) + 4, size=11, color=SOFT, align="right")
+    still.curve([left, right], [bottom] * 2, INK, 1)
+    still.text("0", left, bottom + 15, size=11, color=SOFT, align="center")
+    still.text(f"{chart['end']:,.0f} {chart['axis']}", right, bottom + 15, size=11, color=SOFT, align="right")
+    at, legend = float(across(chart["moments"][frame])), x0 + 4
+    for (name, colour, values), now in zip(chart["lines"], chart["now"], strict=True):
+        still.curve(across(chart["times"]), down(values), colour, 1.8)
+        still.rect(legend, y0 + 23, 10, 10, colour)
+        still.text(f"{name} {_short(now[frame])}", legend + 14, y0 + 32)
+        legend += 100
+    still.curve([at, at], [top, bottom], INK, 1.2, dash=(4, 3))
+    for (_, colour, _), now in zip(chart["lines"], chart["now"], strict=True):
+        still.dots([at], [down(now[frame])], 4, colour, clip=(x0, y0, CHART, height))
+
+
+def _short(v: float) -> str:
+    """Three digits that count, and no more."""
+    digits = 0 if abs(v) >= 100 else 1 if abs(v) >= 10 else 2
+    text = minus(v, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _png(pixels: np.ndarray) -> bytes:

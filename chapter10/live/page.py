@@ -24,7 +24,8 @@ from chapter10.int8 import as_numpy
 from chapter10.stills import Still
 
 OFF = "A still picture of a live figure. Where scripts may run, as after running this cell, it has sliders."
-SCRIPTS = ("live.js", "games.js", "beta.js", "codes.js", "critic.js", "translate.js")
+KERNEL = "A still picture of a live figure that the kernel computes. After running this cell, it has sliders."
+SCRIPTS = ("live.js", "games.js", "beta.js", "codes.js", "critic.js", "translate.js", "kernel.js")
 
 
 @dataclass(frozen=True)
@@ -45,39 +46,50 @@ class LiveFigure:
         return len(self.html.encode()) / 1000
 
 
-def figure(kind: str, data: dict[str, Any], still: Still, title: str, alt: str, hint: str) -> LiveFigure:
-    """The figure of one kind: KINDS[kind] in the scripts gets `data`, and draws what `still` shows."""
-    script, css = assets(kind)
+def figure(
+    kind: str, data: dict[str, Any], still: Still, title: str, alt: str, hint: str, runs: str = "page"
+) -> LiveFigure:
+    """The figure of one kind: KINDS[kind] in the scripts gets `data`, and draws what `still` shows.
+
+    With runs="kernel" the page has the script that asks the kernel for the pictures; `live.kernel` answers.
+    """
+    off = KERNEL if runs == "kernel" else OFF
+    script, css = assets(kind, *([runs] if runs == "kernel" else []))
     css_id = "ch10-css-" + hashlib.sha256(css.encode()).hexdigest()[:8]
     data = {**data, "kind": kind, "alt": alt, "hint": hint, "css": css_id}
     png = still.png()
     content = json.dumps(data, sort_keys=True) + script + css + title
     identifier = hashlib.sha256(content.encode() + png).hexdigest()[:12]
     data["id"] = identifier
+    if runs == "kernel":
+        data["wire"] = identifier
     esc = html.escape
-    page = [f'<div class="c10" data-ch10="{identifier}">']
+    wire = " data-wire" if runs == "kernel" else ""
+    kept = " c10-photo" if data.get("photo") else ""  # colours that mean themselves: the dark theme leaves them
+    page = [f'<div class="c10{kept}" data-ch10="{identifier}"{wire}>']
     if title:
         page.append(f'<p class="c10-title"><strong>{esc(title)}</strong></p>')
     page.append(
         f'<img class="c10-still" alt="{esc(alt)}" width="{still.w}" height="{still.h}" style="max-width:100%;height:auto"'
         f' src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     )
-    page.append(f'<p class="c10-off"><small>{OFF}</small></p></div>')
+    page.append(f'<p class="c10-off"><small>{off}</small></p></div>')
     page.append(f"<script>(function(data,css){{{script}}})({page_json(data)},{page_json(css)})</script>")
     return LiveFigure("\n".join(page), alt, png, identifier)
 
 
 @cache
-def assets(kind: str) -> tuple[str, str]:
-    """The script of one kind of figure, and the style sheet, as they stand in the page."""
+def assets(*kinds: str) -> tuple[str, str]:
+    """The script of a kind of figure (with "kernel", if the kernel draws it), and the style sheet, as they stand in the page."""
     folder = files("chapter10") / "assets"
     parts = re.split(r"(?m)^// == (.+)$", "".join((folder / name).read_text("utf-8") for name in SCRIPTS))
     sections = [(heads.split(), body) for heads, body in zip(parts[1::2], parts[2::2], strict=True)]
     sections.sort(key=lambda section: "end" in section[0])
-    chosen = [body for heads, body in sections if {kind, "all", "end"} & set(heads)]
+    chosen = [body for heads, body in sections if {*kinds, "all", "end"} & set(heads)]
     lines = (line.strip() for line in "".join(chosen).splitlines())
     script = "\n".join(line for line in lines if line and not line.startswith("//"))
-    css = re.sub(r"\s+", " ", (folder / "live.css").read_text("utf-8")).strip()
+    css = re.sub(r"/\*.*?\*/", "", (folder / "live.css").read_text("utf-8"), flags=re.S)
+    css = re.sub(r"\s+", " ", css).strip()
     return script, css
 
 
