@@ -12,16 +12,11 @@ With one process nothing here does anything: functions give back what they are g
 """
 
 import os
-import signal
 import sys
-import threading
 import time
-import traceback
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -31,9 +26,6 @@ from torch import Tensor, nn
 from chapter10.errors import Chapter10Error, InputError, ParallelError
 
 T = TypeVar("T")
-TIMEOUT = (
-    120.0  # seconds that a process waits for the others before it gives up; a dead one is noticed at once
-)
 
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
 
@@ -72,8 +64,10 @@ def share(x: Tensor) -> Tensor:
         return x
     if len(x) < count:
         raise InputError(
-            f"A batch of {len(x)} can't be shared among {count} processes: give larger batches, or start at most "
-            f"{len(x)} (torchrun --nproc-per-node)."
+            "A batch of {rows} can't be shared among {count} processes: give larger batches, or start at most {rows} "
+            "(torchrun --nproc-per-node).",
+            rows=len(x),
+            count=count,
         )
     return x[: len(x) // count * count][rank() :: count]
 
@@ -202,8 +196,12 @@ def check_same(what: dict[str, Any]) -> None:
         other = next((i for i, value in enumerate(values) if value != values[0]), None)
         if other is not None:
             raise ParallelError(
-                f"The processes of this run differ in {name}: {values[0]} in process 0, {values[other]} in process {other}. "
-                f"Give all of them the same, and start again."
+                "The processes of this run differ in {name}: {first} in process 0, {value} in process {other}. Give all of "
+                "them the same, and start again.",
+                name=name,
+                first=values[0],
+                value=values[other],
+                other=other,
             )
 
 
@@ -237,9 +235,9 @@ class Pace:
     Between two looks no process waits for a number, and none hears of the others but by their gradients.
     """
 
-    def __init__(self, seconds: float):
+    def __init__(self, seconds: float, step: int = 0):
         self.seconds = seconds
-        self._looked, self._at, self._next = time.perf_counter(), 0, 1
+        self._looked, self._at, self._next = time.perf_counter(), step, step + 1
 
     def due(self, step: int) -> bool:
         """Whether to look after that step; the first process's clock decides."""
@@ -255,7 +253,7 @@ class Pace:
         self._looked, self._at, self._next = now, step, step + everyone(wait)[0]
 
 
-# Joining and leaving
+# Where this process is
 
 
 def size() -> int:
@@ -264,7 +262,7 @@ def size() -> int:
 
 
 def own_device(name: str | torch.device) -> str:
-    """This process's of the devices that the name stands for: "cuda" is one GPU for each process of a machine.
+    """This process's of the devices that the name stands for: "cuda" is one GPU for each process of a machine, from now on.
 
     Raises:
         InputError: if there are several processes and it can't be shared, or there are fewer GPUs than processes.
@@ -275,149 +273,23 @@ def own_device(name: str | torch.device) -> str:
     here = int(os.environ.get("LOCAL_RANK") or 0)
     if kind not in ("cpu", "cuda") or number:
         raise InputError(
-            f"The device {str(name)!r} can't be shared by {size()} processes: give cuda, of which each process takes one, or cpu."
+            "The device {name!r} can't be shared by {count} processes: give cuda, of which each process takes one, or cpu.",
+            name=str(name),
+            count=size(),
         )
     if kind == "cpu":
         return "cpu"
     if here >= torch.cuda.device_count():
         raise InputError(
-            f"This machine has {torch.cuda.device_count()} GPUs that PyTorch can use, and more processes were started: give "
-            f"torchrun --nproc-per-node as many as there are, or --device cpu."
+            "This machine has {count} GPUs that PyTorch can use, and more processes were started: give torchrun "
+            "--nproc-per-node as many as there are, or --device cpu.",
+            count=torch.cuda.device_count(),
         )
+    torch.cuda.set_device(here)
     return f"cuda:{here}"
-
-
-@contextmanager
-def joined(device: str = "cpu", timeout: float = TIMEOUT) -> Iterator[str]:
-    """Train together with the processes that torchrun started, for as long as it lasts; without torchrun nothing is done.
-
-    Only the first process prints on standard output. An error ends each process with a status other than 0, and is told
-    once, on standard error, by the process that meets it first. A signal to end (SIGTERM, Ctrl-C) is `training.fit`'s to
-    act on: all end after the same step.
-
-    Args:
-        device: "cpu", by gloo; or "cuda", a GPU for each process, by NCCL.
-        timeout: seconds to wait for the others, at the start and at each step, before giving up.
-    Yields:
-        the device of this process.
-    Raises:
-        SystemExit: in place of any other exception, if there are several processes.
-    """
-    if size() == 1:
-        yield device
-        return
-    me, ending = int(os.environ.get("RANK") or 0), []
-    with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        # Where channels stay last in memory, some gradients lie otherwise than their weights: torch copies them.
-        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-        stack.enter_context(_signals(ending))
-        if me > 0:
-            stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        store = None
-        try:
-            store = _store(timeout)
-            mine = own_device(device)
-            _join(mine, store, me, timeout)
-            yield mine
-        except BaseException as error:
-            ending.append(1)
-            raise SystemExit(_tell(error, store, me)) from None
-        finally:
-            leave()
-
-
-def _store(timeout: float) -> dist.Store:
-    """Where the processes of this attempt find each other, and note what has been said: torchrun's, if it has one."""
-    if not dist.is_available():
-        raise ParallelError(
-            "This PyTorch was built without torch.distributed: train with one process, without torchrun."
-        )
-    kept_by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    store = dist.TCPStore(
-        os.environ["MASTER_ADDR"],
-        int(os.environ["MASTER_PORT"]),
-        size(),
-        is_master=os.environ.get("RANK") == "0" and not kept_by_torchrun,
-        timeout=timedelta(seconds=timeout),
-    )
-    return dist.PrefixStore(f"chapter10/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
-
-
-def _join(device: str, store: dist.Store, me: int, timeout: float) -> None:
-    backend = "gloo"
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
-        if dist.is_nccl_available():
-            backend = (
-                "cpu:gloo,cuda:nccl"  # gloo for what is said about the training, NCCL for what is computed
-            )
-    dist.init_process_group(
-        backend, store=store, rank=me, world_size=size(), timeout=timedelta(seconds=timeout)
-    )
 
 
 def leave() -> None:
     """Go on as a process by itself. What is left to do, as measuring and storing, is for the first one."""
     if _joined():
         dist.destroy_process_group()
-
-
-@contextmanager
-def _signals(ending: list[int]) -> Iterator[None]:
-    """Ctrl-C as SIGTERM, which `fit` listens to; outside of it, SIGTERM ends the process as an exception does."""
-
-    def end(number: int, frame: Any) -> None:
-        if not ending:  # else the process is on its way, and its last words are not to be cut off
-            raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    earlier = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
-    earlier[signal.SIGINT] = signal.signal(
-        signal.SIGINT, lambda number, frame: signal.raise_signal(signal.SIGTERM)
-    )
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-
-
-def _tell(error: BaseException, store: dist.Store | None, me: int) -> int:
-    """Tell what ends this process, unless another has said so already. Returns the status to end with."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
-    lost = _is_connection(error)
-    if lost and _said(store, "anything", 0):
-        return 2  # the one that was lost has told why
-    if lost:
-        error = ParallelError(
-            "another process of this run has ended without a word, or does not answer, so all end. It may have been killed, as "
-            "for want of memory. Started again, the training goes on from its last checkpoint, if it keeps any."
-        )
-    if isinstance(error, Chapter10Error):
-        words = f"{type(error).__name__}: process {me} of {size()}: {error}"
-    else:
-        words = f"process {me} of {size()}: " + "".join(traceback.format_exception(error))
-    if _said(store, f"{type(error).__name__}: {error}", 1) == 1:
-        _said(store, "anything", 1)
-        print(words, file=sys.stderr, flush=True)
-    return 2 if isinstance(error, Chapter10Error) else 1
-
-
-def _said(store: dist.Store | None, what: str, more: int) -> int:
-    """How often something has been said by any process, with what is added now."""
-    try:
-        return store.add(f"said/{what}", more) if store is not None else more
-    except RuntimeError:  # its keeper is gone: nobody can be asked
-        return more
-
-
-def _is_connection(error: BaseException) -> bool:
-    """Whether torch's engine lost the other processes, or did not find them."""
-    words = ("gloo", "nccl", "connection", "timed out", "socket", "store")
-    return isinstance(error, getattr(dist, "DistError", ())) or (
-        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
-    )

@@ -14,6 +14,8 @@ from chapter10.errors import InputError
 OF_RUNS = ("history", "tensorboard", "every_steps", "every_minutes", "keep")
 OF_WEIGHTS = ("out", "checkpoint")
 FIXED = (
+    "precision",
+    "compile",
     "name",
     "scale",
     "seed",
@@ -40,12 +42,14 @@ def _add_train(commands) -> None:
         "train",
         help="train a recipe and store its weights",
         description="Train a recipe. With --run all that a run leaves goes into a folder, and --resume goes on with it; "
-        "without, the weights alone are stored.",
+        "without, the weights alone are stored. Several processes train one model: torchrun --nproc-per-node N -m chapter10 "
+        "train NAME ... (one GPU each with --device cuda; several machines by torchrun's rendezvous); the batch is shared "
+        "out among them, and the first one writes.",
     )
     parser.add_argument("name", nargs="?", help="a name from `list`")
     parser.add_argument("--scale", help="smoke, quick (default) or full")
     parser.add_argument("--seed", type=int, help="0 by default")
-    parser.add_argument("--device", help="such as cuda; cpu by default")
+    parser.add_argument("--device", help="such as cuda, with torchrun one GPU for each process; cpu by default")
     changes = parser.add_argument_group("otherwise than the recipe has it")
     changes.add_argument("--epochs", type=int, help="in place of the scale's")
     changes.add_argument("--batch-size", type=int, metavar="B")
@@ -56,6 +60,13 @@ def _add_train(commands) -> None:
         action="append",
         metavar="NAME=VALUE",
         help="a weight of the method, such as beta=4 of a VAE, r1=1 of a GAN; may be given several times",
+    )
+    changes.add_argument("--precision", help="float32 (default), bfloat16 or, on a GPU, tf32")
+    changes.add_argument(
+        "--compile",
+        action="store_true",
+        default=None,
+        help="have torch compile the networks; the first steps take long",
     )
     runs = parser.add_argument_group("a run folder")
     runs.add_argument(
@@ -82,19 +93,32 @@ def _add_train(commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from chapter10 import environment, recipes
+    from chapter10 import processes
 
-    _check_together(options)
-    if options.resume is not None:
-        return _resume(options.resume)
+    with processes.joined():
+        _check_together(options)
+        return _begin(options) if options.resume is None else _resume(options.resume)
+
+
+def _begin(options: argparse.Namespace) -> int:
+    from chapter10 import environment, parallel, precision, recipes
+
     scale, seed, device = options.scale or "quick", options.seed or 0, options.device or "cpu"
     changes = recipes.Changes(
-        options.epochs, options.batch_size, options.lr, _settings(options.settings or [])
+        options.epochs,
+        options.batch_size,
+        options.lr,
+        _settings(options.settings or []),
+        options.precision or "float32",
+        bool(options.compile),
     )
-    recipes.changed(
-        recipes.get(options.name), scale, changes
-    )  # a slip of the pen is told before anything begins
-    environment.setup(seed=seed, scale=scale, device=device)
+    # A slip of the pen is told before anything begins.
+    recipe = recipes.changed(recipes.get(options.name), scale, changes)
+    found = environment.setup(seed=seed, scale=scale, device=parallel.own_device(device))
+    precision.check(changes.precision, found.device)
+    if parallel.rank() > 0:
+        recipes.take_part(recipe, scale, seed, device)
+        return 0
     if options.run_folder is None:
         _, about = recipes.train(options.name, scale, seed, device, options.out, options.checkpoint, changes)
         print(f"Stored: {options.out or recipes.weights_path(options.name).name}")
@@ -120,14 +144,27 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _resume(folder: str) -> int:
-    from chapter10 import environment, runs
+    from chapter10 import environment, parallel, recipes, runs
 
-    plan = runs.Run.read(folder).plan
+    plan, done = parallel.from_first(lambda: _plan_and_whether_done(folder))
     # The last bit of a sum hangs on the number of threads; here there may be fewer.
     threads = min(plan.threads, environment.usable_cores())
-    environment.setup(seed=plan.seed, scale=plan.scale, device=plan.device, threads=threads)
+    environment.setup(
+        seed=plan.seed, scale=plan.scale, device=parallel.own_device(plan.device), threads=threads
+    )
+    if parallel.rank() > 0:
+        if not done:
+            recipes.take_part(plan.made(), plan.scale, plan.seed, plan.device)
+        return 0
     _show_run(runs.resume(folder))
     return 0
+
+
+def _plan_and_whether_done(folder: str):
+    from chapter10 import runs
+
+    run = runs.Run.read(folder)
+    return run.plan, run.about["status"] == "done"
 
 
 def _check_together(options: argparse.Namespace) -> None:
@@ -138,7 +175,7 @@ def _check_together(options: argparse.Namespace) -> None:
             raise InputError(
                 "--resume goes on with a run by the settings that it began with: leave out {choices}. For a run "
                 "with other settings give --run and a new folder.",
-                choices=', '.join(map(_flag, given)),
+                choices=", ".join(map(_flag, given)),
             )
         return
     if options.name is None:
@@ -150,14 +187,14 @@ def _check_together(options: argparse.Namespace) -> None:
         if given:
             raise InputError(
                 "{choices} can only be had in a run folder: give --run FOLDER too.",
-                choices=', '.join(map(_flag, given)),
+                choices=", ".join(map(_flag, given)),
             )
     else:
         given = [name for name in OF_WEIGHTS if getattr(options, name) is not None]
         if given:
             raise InputError(
                 "A run folder has its own weights and checkpoints: leave out {choices}.",
-                choices=', '.join(map(_flag, given)),
+                choices=", ".join(map(_flag, given)),
             )
 
 

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from chapter10 import data, experiments, recipes, report
+from chapter10 import data, experiments, parallel, recipes, report
 from chapter10.checkpoints import Checkpoints
 from chapter10.code_prior import CodePrior
 from chapter10.errors import CheckpointError, InputError, SaveError, did_you_mean
@@ -160,6 +160,8 @@ def train(plan: Plan, folder: str | Path) -> Run:
         InputError: for a recipe, a scale or a setting that there isn't; where TensorBoard is asked for and missing.
         KeyboardInterrupt: when it was stopped by hand, with a sentence that says how it goes on; `signals.Terminated`
             after a signal.
+
+    Of several processes (see `parallel`) the first calls it, the others `recipes.take_part`.
     """
     plan.made()  # what can't be trained leaves no folder behind
     if plan.tensorboard:
@@ -218,7 +220,8 @@ def _train(run: Run, resumed: bool) -> Run:
             "versions": run.about["versions"],
             "machine": run.about["machine"],
         }
-    method = recipes.begin(recipe, plan.seed)
+    with parallel.alone():
+        method = recipes.begin(recipe, plan.seed)
     # With Adam's two moments; the new one stands beside the old ones before the oldest goes.
     check_space(run.folder, _bytes(method.state_dict()) * 3 * (plan.keep + 1))
     del method

@@ -28,7 +28,7 @@ from chapter10.files import load_into, random_state, set_random_state
 from chapter10.nets import follow
 from chapter10.precision import check as check_precision
 from chapter10.precision import compile_networks, computing, device_of
-from chapter10.signals import Agree, Terminated, alone, asked_to_end
+from chapter10.signals import Terminated, asked_to_end
 
 BY_HAND = "by hand"
 LOOK_SECONDS = 0.3  # between two looks at the losses: each waits for the device, and draws the bar anew
@@ -106,7 +106,6 @@ def fit(
     callbacks: Iterable[Callable[[Progress], None]] = (),
     checkpoint: str | os.PathLike | Checkpoints | None = None,
     progress: bool = True,
-    agree: Agree = alone,
     precision: str = "float32",
     compile: bool = False,
 ) -> History:
@@ -116,6 +115,9 @@ def fit(
     `fit` returns. Ctrl-C, or the stop button, ends training early: the method is usable and the history complete. With a
     checkpoint, so does SIGTERM, by which schedulers announce that they will kill: after the step it came in the state is
     saved, and the same call goes on from there.
+
+    Of several processes (see `parallel`) all must call it alike. Each takes its rows of every batch; the history is of all
+    rows. The first one alone writes, shows a bar and makes the callbacks.
 
     Args:
         method: the model with its optimisers; trained in place.
@@ -129,7 +131,6 @@ def fit(
         progress: show a bar with speed and losses.
         precision: what steps are computed in, "float32", "bfloat16" or "tf32" (see `precision`); losses stay in float32.
         compile: whether torch compiles the networks, which takes a minute or more at the first step.
-        agree: how several processes that train one model agree on where to end, see `signals.asked_to_end`.
     Raises:
         InputError: for a number of epochs below 1, a schedule of an attribute that the method lacks, or a precision that its
             device lacks.
@@ -137,28 +138,30 @@ def fit(
             epoch before.
         CheckpointError: when the checkpoint is damaged, of another model or of another plan of training.
         SaveError: when the checkpoint can't be written; of `Checkpoints` only the last must be.
+        ParallelError: when several processes have not the same plan of training.
     """
     schedules, callbacks = schedules or {}, tuple(callbacks)  # called once an epoch: a generator would be empty by then
     _check(method, batches, epochs, schedules)
     device = device_of(method.state_dict())
     check_precision(precision, device)
-    kept = keeper(checkpoint)
-    if kept is not None:
-        kept.begin()
+    first, several = parallel.rank() == 0, parallel.world() > 1
+    kept = keeper(checkpoint) if first else None
+    saves = parallel.from_first(lambda: kept is not None and (kept.begin() or True))
     plan = {"seed": seed, "steps_per_epoch": len(batches), "batch_size": getattr(batches, "batch_size", None)}
     if schedules:
         plan["schedules"] = {name: [float(schedules[name](i / 8)) for i in range(8)] for name in sorted(schedules)}
         plan["epochs"] = epochs  # a schedule runs over the whole training, so its length is part of the plan
     plan |= ({"precision": precision} if precision != "float32" else {}) | ({"compile": True} if compile else {})
+    parallel.check_same(plan | {"epochs": epochs})
     devices = [i for i in range(torch.cuda.device_count())]
-    with torch.random.fork_rng(devices), asked_to_end(kept is not None, agree) as asked:
+    with torch.random.fork_rng(devices), asked_to_end(saves or several, parallel.agree) as asked:
         torch.manual_seed(seed)
         run = _Run(method, batches, epochs, schedules, plan, kept, asked)
         run.computing = lambda: computing(precision, device)
         history, part = run.history, run.resume()
         if compile:
             compile_networks(method, device)
-        with _bar(epochs * run.steps, run.saved, progress) as run.bar:
+        with _bar(epochs * run.steps, run.saved, progress and first) as run.bar:
             try:
                 for epoch in range(len(history), epochs):
                     before, at = deepcopy(method.state_dict()), epoch * run.steps + part.done
@@ -166,14 +169,15 @@ def fit(
                     if bad:
                         method.load_state_dict(before)
                         raise TrainingError(_not_finite(bad, epoch, run.steps, at, method))
+                    parallel.take_over(method.state_dict())
                     if history.interrupted == BY_HAND or (history.interrupted and part.done < run.steps):
                         break
                     step, part = (epoch + 1) * run.steps, _Part()
                     run.save_if_due(step, last=bool(history.interrupted) or epoch + 1 == epochs)
                     if callbacks and run.bar is not None:
                         run.bar.clear()  # what a callback shows stands above the bar, not below a frozen one
-                    for callback in callbacks:
-                        with torch.random.fork_rng(devices):  # what it draws must not change the training
+                    for callback in callbacks if first else ():
+                        with torch.random.fork_rng(devices), parallel.alone():  # what it draws must not change the training
                             callback(Progress(epoch + 1, epochs, step, history, method))
                     history.interrupted = history.interrupted or asked(step)
                     if history.interrupted:  # perhaps in a callback, which may take long
@@ -181,7 +185,8 @@ def fit(
                         break
             except KeyboardInterrupt:  # between epochs: while saving, or in a callback
                 history.interrupted = BY_HAND
-        _report(history, epochs, progress, kept, run.saved)
+        if first:
+            _report(history, epochs, progress, kept, run.saved)
     if run.failed:
         raise run.failed
     return history
@@ -233,17 +238,14 @@ class _Run:
 
     def resume(self) -> _Part:
         """Go back to the latest checkpoint, if there is one: the history, the method, torch's random state."""
-        part, stored = _Part(), self.kept and self.kept.latest()
+        part, stored = _Part(), parallel.from_first(lambda: self.kept and self.kept.latest())
         if stored:
             self.history.rows = _resume(self.method, stored, self.plan, self.epochs, part)
             self.saved = len(self.history) * self.steps + part.done
         return part
 
     def save(self, step: int, part: _Part | None = None, last: bool = False) -> None:
-        """Write a checkpoint, unless there is one of that step: after an epoch, or in the middle of one.
-
-        Of several processes that train one model, one must write.
-        """
+        """Write a checkpoint, unless there is one of that step: after an epoch, or in the middle of one."""
         if self.kept is None or step == self.saved:
             return
         state = {"method": self.method.state_dict(), "random": random_state(), "rows": self.history.rows}
@@ -266,41 +268,52 @@ class _Run:
         """One pass, or the rest of one. Returns what went wrong: after which step of the epoch, and in words."""
         history, method, steps, base = self.history, self.method, self.steps, epoch * self.steps
         before = history.rows[-1]["seconds"] if history.rows else 0.0
-        means, seen, looked = part.means, part.done, time.perf_counter()
-        start = looked - part.seconds
+        means, seen, start = part.means, part.done, time.perf_counter() - part.seconds
+        pace = parallel.Pace(LOOK_SECONDS, part.done)
         try:
             batches = self._rest(part)
             while not history.interrupted and (x := self._next(batches, part)) is not None:
                 for name, schedule in self.schedules.items():
                     setattr(method, name, schedule((base + part.done) / (self.epochs * steps)))
                 with self.computing():
-                    means.add(method.step(x))
+                    means.add(method.step(parallel.share(x)))
                 part.done += 1
-                now, whole = time.perf_counter(), part.done == steps
-                if now - looked > LOOK_SECONDS or whole:
-                    broken = means.first_not_finite()
+                now, whole, step = time.perf_counter(), part.done == steps, base + part.done
+                if whole or pace.due(part.done):
+                    broken = parallel.earliest(means.first_not_finite())
                     if broken:
                         return broken
                     if self.bar is not None:
                         self.bar.set_postfix(means.last(), refresh=False)
                         self.bar.update(part.done - seen)
-                    seen, looked = part.done, time.perf_counter()
-                history.interrupted = self.asked(base + part.done)
-                if not whole and self.kept is not None and (history.interrupted or self.kept.due(base + part.done, False)):
-                    broken = _broken(means, part.done, method)
+                    seen = part.done
+                    pace.looked(part.done, self._steps_to_save(step))
+                elif parallel.world() > 1:  # they hear of each other at a look
+                    continue
+                history.interrupted = self.asked(step)
+                due = self.kept is not None and (history.interrupted or self.kept.due(step, False))
+                if not whole and any(parallel.everyone(bool(due))):
+                    broken = parallel.earliest(_broken(means, part.done, method))
                     if broken:  # a checkpoint of it would be no good to anybody
                         return broken
                     part.seconds = now - start
-                    self.save(base + part.done, part, last=bool(history.interrupted))
+                    means.merge()
+                    self.save(step, part, last=bool(history.interrupted))
                     start += time.perf_counter() - now  # the seconds are those of training alone
         except KeyboardInterrupt:
             history.interrupted = BY_HAND
-        broken = _broken(means, part.done, method)
+        broken = parallel.earliest(_broken(means, part.done, method))
         if broken or part.done == 0:
             return broken
+        means.merge()
         row = {"epoch": epoch + 1, "step": base + part.done, "seconds": before + time.perf_counter() - start}
         history.rows.append(row | means.values())
         return None
+
+    def _steps_to_save(self, step: int) -> int | None:
+        """How many until the next checkpoint is due, if that goes by steps."""
+        every = getattr(self.kept, "every_steps", None)
+        return every and every - step % every
 
     def _rest(self, part: _Part):
         """The batches of a pass, less those that are done: these are drawn as they were, and left out."""
@@ -365,6 +378,11 @@ class _Means:
         self.latest, self.new = new[-1], []
         return None
 
+    def merge(self) -> None:
+        """The mean over all processes, where there are several; of a time when nothing is new."""
+        if self.total is not None and parallel.world() > 1:
+            self.total = parallel.total(self.total) / parallel.world()
+
     def last(self) -> dict[str, str]:
         return {name: f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" for name, value in zip(self.names, self.latest.tolist())}
 
@@ -421,7 +439,8 @@ def _resume(method: Method, stored: Stored, plan: dict, epochs: int, part: _Part
     try:
         if begun:
             part.load_state_dict(begun)
-        for state_of in (*part.orders, state["random"]):  # all are tried, the last stays
+        part.orders = [parallel.random_state_here(order) for order in part.orders]
+        for state_of in (*part.orders, parallel.random_state_here(state["random"])):  # all are tried, the last stays
             set_random_state(state_of)
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is damaged: it holds no random state of torch ({error}). Delete it to begin anew.") from None

@@ -3,7 +3,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +10,9 @@ import pytest
 import together
 import torch
 
-from chapter10 import data, nets, parallel
-from chapter10.errors import InputError
+from chapter10 import data, files, nets, parallel, processes, recipes, runs
+from chapter10.errors import InputError, TrainingError
+from chapter10.training import fit
 
 pytestmark = pytest.mark.skipif(
     not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
@@ -131,8 +131,37 @@ def test_a_batch_too_small_for_all_is_refused_or_left_out(monkeypatch):
 
 def test_without_torchrun_joining_does_nothing(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with parallel.joined("cuda:3") as device:
-        assert device == "cuda:3" and parallel.world() == 1
+    with processes.joined():
+        assert parallel.own_device("cuda:3") == "cuda:3" and parallel.world() == 1
+
+
+def test_a_device_of_which_each_process_takes_one(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert parallel.own_device("cpu") == "cpu" and parallel.own_device("cuda") == "cuda:1" and chosen == [1]
+    for name in ("cuda:0", "mps"):
+        with pytest.raises(InputError, match=f"'{name}' can't be shared by 2 processes: give cuda"):
+            parallel.own_device(name)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="has 1 GPUs that PyTorch can use, and more processes"):
+        parallel.own_device("cuda")
+
+
+def test_what_is_wrong_is_told_once(capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    store, lost = torch.distributed.HashStore(), RuntimeError("[gloo/tcp] Connection closed by peer")
+    assert processes._tell(lost, None, 0) == 2 and "has ended without a word" in capsys.readouterr().err
+    assert [processes._tell(TrainingError("Step 3: no."), store, rank) for rank in range(2)] == [2, 2]
+    assert capsys.readouterr().err == "TrainingError: process 0 of 2: Step 3: no.\n"
+    assert processes._tell(lost, store, 1) == 2 and capsys.readouterr().err == ""  # the other has said why
+    assert processes._tell(ZeroDivisionError("x"), store, 1) == 1
+    assert (
+        capsys.readouterr().err.startswith("process 1 of 2: ")
+        and processes._tell(SystemExit(143), store, 1) == 143
+    )
 
 
 # Two processes
@@ -173,3 +202,126 @@ def test_the_copies_of_all_networks_and_optimisers_stay_the_same(steps, name):
 
 def test_copies_whose_gradients_are_not_exchanged_come_apart(steps):
     assert all(process.found["without exchange"]["apart"] > 1e-3 for process in steps)
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory) -> tuple[list[dict], Path]:
+    folder = tmp_path_factory.mktemp("trainings")
+    processes = ended(start("trainings", folder), folder)
+    assert [process.code for process in processes] == [0, 0], processes[0].err + processes[1].err
+    assert "epochs" in processes[0].out and not processes[1].out  # only the first speaks
+    return [process.found for process in processes], folder
+
+
+def without_seconds(rows: list[dict]) -> list[list[float]]:
+    return [[value for name, value in row.items() if name != "seconds"] for row in rows]
+
+
+def close(rows: list[dict], others: list[dict]) -> bool:
+    pairs = zip(without_seconds(rows), without_seconds(others))
+    return len(rows) == len(others) and all(a == pytest.approx(b, rel=1e-4, abs=1e-4) for a, b in pairs)
+
+
+def test_an_epoch_is_split_without_overlap(trainings):
+    (mine, other), _ = trainings
+    watched = together.Watched(together.autoencoder())
+    fit(watched, together.batches(), 2, progress=False)
+    assert len(mine["seen"]) == len(watched.seen) == 14
+    for whole, a, b in zip(watched.seen, mine["seen"], other["seen"]):
+        assert whole[::2] == a and whole[1::2] == b  # and so none of the 100 twice
+
+
+def test_the_history_is_of_all_rows_and_only_the_first_calls_back(trainings):
+    (mine, other), folder = trainings
+    one = fit(together.vae(), together.batches(), 3, progress=False)
+    assert close(mine["rows"], one.rows) and without_seconds(mine["rows"]) == without_seconds(other["rows"])
+    assert mine["calls"] == [1, 1, 1] and other["calls"] == []  # in a callback it is by itself
+    assert files.load_state(folder / "whole.safetensors")[0]["rows"] == mine["rows"]
+
+
+def test_a_training_of_two_goes_on_with_two_or_with_one(trainings):
+    (mine, _), folder = trainings
+    assert without_seconds(mine["resumed"]) == without_seconds(mine["rows"])
+    one = fit(together.vae(), together.batches(), 3, checkpoint=folder / "copy0.safetensors", progress=False)
+    assert close(one.rows, mine["rows"])
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_signal_to_one_ends_all_after_the_same_step(trainings, who):
+    (mine, other), _ = trainings
+    (reason, step, rows), (_, there, _) = mine[f"signal{who}"], other[f"signal{who}"]
+    assert reason == "SIGTERM" and 9 <= step < 21 and step == there
+    assert close(rows, mine["rows"])  # it went on exactly where it stopped
+
+
+def test_checkpoints_at_steps_are_written_at_these_steps(trainings):
+    (mine, other), _ = trainings
+    assert mine["every"] == other["every"] == [5, 10, 14]
+
+
+def test_what_is_not_finite_in_one_process_stops_all(trainings):
+    (mine, other), _ = trainings
+    assert mine["nan"] == other["nan"] and mine["put back"] and other["put back"]
+    assert mine["nan"].startswith(
+        "Step 3: the part 'loss' of the loss became nan in process 1 of 2. Try a lower"
+    )
+
+
+@pytest.mark.parametrize(
+    "what, words",
+    [
+        ("epochs", "differ in epochs: 2 in process 0, 3 in process 1"),
+        ("torch", "differ in their version of torch: 2.0 in process 0, 2.1 in process 1"),
+        ("data", "differ in their data: digits ("),
+        ("small", "A batch of 1 can't be shared among 2 processes"),
+    ],
+)
+def test_what_must_be_the_same_is_compared_at_the_start(trainings, what, words):
+    (mine, other), _ = trainings
+    assert words in mine[what] and mine[what] == other[what]
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in recipes.RECIPES.items() if recipe.data != "mnist"])
+def test_every_recipe_makes_a_step_of_all(trainings, name):
+    found, _ = trainings
+    assert [process[f"recipe {name}"] for process in found] == [[True, 0.0]] * 2
+
+
+def torchrun(arguments: list[str], folder: Path) -> subprocess.CompletedProcess:
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        "0",
+        *arguments,
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    environment |= {"OMP_NUM_THREADS": "1", "CHAPTER10_DATA": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def test_a_process_that_is_killed_ends_all_with_one_message(tmp_path):
+    ended = torchrun([together.__file__, "dies", str(tmp_path)], tmp_path)
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("ParallelError")]
+    assert ended.returncode != 0 and len(lines) == 1 and not list(tmp_path.glob("*.json"))
+    assert lines[0].startswith(
+        "ParallelError: process 0 of 2: Another process of this run has ended without a word"
+    )
+
+
+def test_the_command_line_trains_with_two_and_the_first_writes(tmp_path):
+    started = torchrun(
+        ["-m", "chapter10", "train", "vae20-digits", "--scale", "smoke", "--run", "run"], tmp_path
+    )
+    assert started.returncode == 0, started.stderr
+    assert started.stdout.count("Stored: run") == started.stdout.count("elbo:") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    run = runs.Run.read(tmp_path / "run")
+    assert run.status == "done" and len(run.rows()) == 1
+    recipe = recipes.get("vae20-digits")
+    model, _ = recipes.make(recipe, recipes.images_for(recipe), "smoke", progress=False)
+    two, one = runs.load(tmp_path / "run").state_dict(), model.state_dict()
+    assert all(value.half().float().allclose(two[name], atol=2e-3) for name, value in one.items())

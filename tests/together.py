@@ -4,19 +4,27 @@ python together.py CASE FOLDER, with torchrun's environment. What came of it is 
 """
 
 import json
+import math
+import os
+import shutil
+import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from chapter10 import cyclegan, parallel, recipes
+from chapter10 import cyclegan, data, files, parallel, processes, recipes
+from chapter10.checkpoints import Checkpoints
 from chapter10.code_prior import CodePrior, CodePriorTraining
+from chapter10.errors import InputError, ParallelError, TrainingError
 from chapter10.gan import Discriminator, GANTraining, Generator, Objective
 from chapter10.nets import Classifier, ConvDiscriminator, ConvGenerator
 from chapter10.players import MixtureDiscriminator, MixtureGenerator
+from chapter10.training import fit
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining
 from chapter10.vaegan import VAEGANTraining
 from chapter10.vqvae import VQVAE, VQVAETraining
@@ -188,15 +196,138 @@ def _without_exchange(method: Any) -> Any:
     return method
 
 
-CASES = {"steps": steps}
+class Watched:
+    """A method that notes the first pixel of each row it sees, and does at a step what it is told to."""
+
+    def __init__(self, method: Any, at: int = -1, act: Callable[[], None] = lambda: None):
+        self.method, self.at, self.act, self.seen = method, at, act, []
+        self.state_dict, self.load_state_dict = method.state_dict, method.load_state_dict
+
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        self.seen.append((255 * x[:, 0]).round().int().tolist())
+        if len(self.seen) == self.at:
+            self.act()
+        return self.method.step(x)
+
+
+class Broken(Watched):
+    def step(self, x: Tensor) -> dict[str, Tensor]:
+        parts = super().step(x)
+        return (
+            {"loss": parts["loss"] * math.nan}
+            if len(self.seen) == self.at and parallel.rank() == 1
+            else parts
+        )
+
+
+def batches(rows: int = 16) -> data.Batches:
+    """Of 100 images, each told by its first pixel."""
+    images = torch.randint(256, (100, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images[:, 0, 0] = torch.arange(100)
+    return data.Batches(images, rows, "unit")
+
+
+def autoencoder() -> AutoencoderTraining:
+    torch.manual_seed(1)
+    return AutoencoderTraining(Autoencoder(PIXELS, 4, 16), lr=1e-2)
+
+
+def vae() -> VAETraining:
+    torch.manual_seed(1)
+    return VAETraining(_vae(), lr=1e-2)
+
+
+def said(kind: type[Exception], run: Callable[[], Any]) -> str:
+    """The error of that kind that run() raises."""
+    try:
+        run()
+    except kind as error:
+        return str(error)
+    return "nothing was raised"
+
+
+def trainings(folder: Path) -> dict[str, Any]:
+    """What `fit` does with several processes: rows, history, writing, resuming, ending, and what it refuses."""
+    found, rank = {}, parallel.rank()
+    if rank > 0:  # only the first may write
+
+        def refused(*arguments: Any) -> None:
+            raise AssertionError("another process than the first wrote")
+
+        files.write_atomic = refused
+
+    watched = Watched(autoencoder())
+    fit(watched, batches(), 2, progress=False)
+    found["seen"] = watched.seen
+
+    calls: list[int] = []
+    note = [lambda progress: calls.append(parallel.world())]
+    history = fit(vae(), batches(), 3, callbacks=note, checkpoint=folder / "whole.safetensors")
+    found |= {"rows": history.rows, "calls": calls}
+
+    fit(vae(), batches(), 2, checkpoint=folder / "part.safetensors", progress=False)
+    shutil.copy(folder / "part.safetensors", folder / f"copy{rank}.safetensors")
+    parallel.everyone(None)  # rank 1 must have read it before it is written again
+    found["resumed"] = fit(vae(), batches(), 3, checkpoint=folder / "part.safetensors", progress=False).rows
+
+    # One process gets a signal, in the middle of the second epoch; all end after the same step, and go on from there.
+    for number, who in ((signal.SIGTERM, 1), (signal.SIGINT, 0)):
+        stopped = Watched(
+            vae(), 9, lambda number=number, who=who: rank == who and signal.raise_signal(number)
+        )
+        kept = Checkpoints(folder / f"signal{who}", every_steps=100)
+        first = fit(stopped, batches(), 3, checkpoint=kept, progress=False)
+        again = fit(vae(), batches(), 3, checkpoint=Checkpoints(folder / f"signal{who}"), progress=False)
+        found[f"signal{who}"] = [first.interrupted, first.rows[-1]["step"], again.rows]
+
+    every = Checkpoints(folder / "every", every_steps=5, keep=9)
+    fit(vae(), batches(), 2, checkpoint=every, progress=False)
+    found["every"] = every.steps()
+
+    method = autoencoder()
+    before = {name: value.clone() for name, value in method.model.state_dict().items()}
+    found["nan"] = said(TrainingError, lambda: fit(Broken(method, 3), batches(), 2, progress=False))
+    found["put back"] = all(value.equal(before[name]) for name, value in method.model.state_dict().items())
+
+    found["epochs"] = said(ParallelError, lambda: fit(vae(), batches(), 2 + rank, progress=False))
+    found["torch"] = said(ParallelError, lambda: parallel.check_same({"their version of torch": f"2.{rank}"}))
+    images = recipes.images_for(recipes.get("vae20-digits"))
+    other = replace(images, train=images.train.roll(rank, 0))
+    found["data"] = said(ParallelError, lambda: recipes.make(recipes.get("vae20-digits"), other, "smoke"))
+    found["small"] = said(InputError, lambda: fit(vae(), batches(1), 1, progress=False))
+
+    for name, recipe in recipes.RECIPES.items():
+        if recipe.data != "mnist":
+            torch.manual_seed(0)
+            method = recipes.begin(recipe, 0)
+            parts = method.step(
+                parallel.share(next(iter(recipes.batches_for(recipe, of(recipe, images), "cpu"))))
+            )
+            finite = all(math.isfinite(part.item()) for part in parts.values())
+            found[f"recipe {name}"] = [finite, apart(method.state_dict())]
+    return found
+
+
+def of(recipe: recipes.Recipe, images: data.Images) -> data.Images:
+    return images if recipe.data == "digits" else recipes.images_for(recipe)
+
+
+def dies(folder: Path) -> dict[str, Any]:
+    """The second process is killed at its third step."""
+    kill = Watched(vae(), 3, lambda: parallel.rank() == 1 and os.kill(os.getpid(), KILL))
+    fit(kill, batches(), 1000, checkpoint=folder / "killed.safetensors", progress=False)
+    return {}
+
+
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+CASES = {"steps": steps, "trainings": trainings, "dies": dies}
 
 
 def main(case: str, folder: str) -> None:
     torch.set_num_threads(1)
-    with parallel.joined(timeout=30):
-        rank = parallel.rank()
+    with processes.joined():
         found = CASES[case](Path(folder))
-        Path(folder, f"{rank}.json").write_text(json.dumps(found), "utf-8")
+        Path(folder, f"{parallel.rank()}.json").write_text(json.dumps(found), "utf-8")
 
 
 if __name__ == "__main__":
