@@ -21,21 +21,28 @@ NEGLIGIBLE = (
 )
 
 
-def log_weights(logits: Tensor, x: Tensor, z: Tensor, eps: Tensor, log_var: Tensor) -> Tensor:
-    """log w = log p(x|z) + log p(z) − log q(z|x) of Bernoulli pixels, in nats: the constants with 2π cancel.
+def log_likelihoods(logits: Tensor, x: Tensor) -> Tensor:
+    """log p(x|z) of Bernoulli pixels for K samples of each image: logits [B, K, D], x [B, D] in [0, 1] -> [B, K], in nats."""
+    return torch.bmm(logits, x.unsqueeze(2)).squeeze(2) - softplus_sum(logits)
+
+
+def log_ratios(z: Tensor, eps: Tensor, log_var: Tensor) -> Tensor:
+    """log p(z) − log q(z|x) at z = μ + σ·ε, in nats: the constants with 2π cancel.
 
     Args:
-        logits: of p(x|z), [B, K, D]; x: [B, D] in [0, 1].
-        z, eps: [B, K, L], with z = μ + σ·ε; log_var: log σ² [B, L].
+        z, eps: [B, K, L]; log_var: log σ² [B, L].
     Returns:
-        [B, K].
+        [B, K], whose mean over ε is −KL(q ‖ p).
     """
-    log_likelihood = torch.bmm(logits, x.unsqueeze(2)).squeeze(2) - softplus_sum(logits)
-    return log_likelihood + 0.5 * (eps.square() + log_var.unsqueeze(1) - z.square()).sum(-1)
+    return 0.5 * (eps.square() + log_var.unsqueeze(1) - z.square()).sum(-1)
 
 
 def importance_bound(log_w: Tensor) -> Tensor:
-    """log 1/K Σ_k w_k, the bound on log p(x) (equation 8): [B, K] -> [B]. For K = 1 one sample of the ELBO."""
+    """log 1/K Σ_k w_k, the bound on log p(x) (equation 8): [B, K] -> [B]. For K = 1 one sample of the ELBO.
+
+    Args:
+        log_w: log p(x|z) + log p(z) − log q(z|x), the sum of `log_likelihoods` and `log_ratios`.
+    """
     return log_w.logsumexp(1) - math.log(log_w.shape[1])
 
 
@@ -72,12 +79,10 @@ def bound(
     eps = _noise(mu, num_samples, eps)
     z = mu.unsqueeze(1) + torch.exp(0.5 * log_var).unsqueeze(1) * eps  # (B, K, L)
     logits = logits_of(model, z.flatten(0, 1), x).unflatten(0, (len(x), num_samples))  # (B, K, D)
-    log_w = log_weights(logits, x, z, eps, log_var)
-    effective = 1 / normalised_weights(log_w.detach()).square().sum(1)
-    if importance:
-        return Bound(importance_bound(log_w), effective)
-    log_likelihood = log_w - 0.5 * (eps.square() + log_var.unsqueeze(1) - z.square()).sum(-1)
-    return Bound(log_likelihood.mean(1) - gaussian_kl(mu, log_var), effective)
+    log_likelihood = log_likelihoods(logits, x)
+    log_w = log_likelihood + log_ratios(z, eps, log_var)
+    value = importance_bound(log_w) if importance else log_likelihood.mean(1) - gaussian_kl(mu, log_var)
+    return Bound(value, 1 / normalised_weights(log_w.detach()).square().sum(1))
 
 
 @torch.no_grad()
@@ -112,24 +117,24 @@ def iwae_gradients(
     noise = torch.exp(0.5 * log_var).unsqueeze(1) * eps  # σ·ε, (B, K, L)
     z = mu.unsqueeze(1) + noise
     decoded = backprop.forward(model.decoder, z.flatten(0, 1).to(precision))
-    logits = decoded[-1].to(x.dtype)
-    log_w = log_weights(logits.unflatten(0, (images, num_samples)), x, z, eps, log_var)
+    log_likelihood = log_likelihoods(decoded[-1].to(x.dtype).unflatten(0, (images, num_samples)), x)
+    log_w = log_likelihood + log_ratios(z, eps, log_var)
     weights = normalised_weights(log_w)
     effective = (1 / weights.square().sum(1)).mean()
-    z, noise = z.flatten(0, 1), noise.flatten(0, 1)
     if importance:
         value = importance_bound(log_w).mean()
-        kept = weights.flatten().ge(negligible).nonzero().squeeze(1)  # of B·K samples, N
     else:
+        value = log_likelihood.mean() - gaussian_kl(mu, log_var).mean()
         weights = torch.full_like(weights, 1 / num_samples)
-        log_ratio = 0.5 * (eps.square().sum(-1) + log_var.sum(1, keepdim=True)) - 0.5 * z.square().sum(
-            1
-        ).view_as(log_w)
-        value = (log_w - log_ratio).mean() - gaussian_kl(mu, log_var).mean()
-        kept = None
+
     of_image = torch.arange(images).repeat_interleave(num_samples)
-    share = weights.flatten() / images
-    if kept is not None and len(kept) < len(z):
+    share, z, noise = (
+        weights.flatten() / images,
+        z.flatten(0, 1),
+        noise.flatten(0, 1),
+    )  # one for each of B·K samples
+    kept = weights.flatten().ge(negligible).nonzero().squeeze(1)
+    if importance and len(kept) < len(z):
         of_image, share, z, noise = of_image[kept], share[kept], z[kept], noise[kept]
         decoded = [part[kept] for part in decoded]
 

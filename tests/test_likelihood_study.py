@@ -25,7 +25,7 @@ def miniature(monkeypatch, tmp_path):
     """Few epochs and samples, small networks, and a progress folder of its own."""
     monkeypatch.setattr(likelihood_study, "progress_folder", lambda name, seed: tmp_path / f"{name}-{seed}")
     monkeypatch.setattr(likelihood_study, "build", small)
-    monkeypatch.setattr(likelihood_study, "FIRST_EPOCHS", 20)
+    monkeypatch.setattr(likelihood_study, "FIRST_EPOCHS", 6)
     monkeypatch.setattr(likelihood_study, "SECONDS", 0.1)
     monkeypatch.setattr(likelihood_study, "SAMPLES", 20)
     return tmp_path
@@ -53,8 +53,8 @@ def test_the_networks_are_the_published_ones(monkeypatch):
 
 def test_the_first_vae_goes_on_where_it_was_stopped(digits, miniature):
     whole, about = train_first(digits, 0)
-    assert about["epochs"] == 20 and about["steps"] == 20 * 8 and about["processor_seconds"] > 0
-    train_first(digits, 1, epochs=9)
+    assert about["epochs"] == 6 and about["steps"] == 6 * 8 and about["processor_seconds"] > 0
+    train_first(digits, 1, epochs=4)
     parts, _ = train_first(digits, 1)
     (miniature / "digits-1" / "first.safetensors").unlink()
     at_once, _ = train_first(digits, 1)
@@ -86,13 +86,11 @@ def test_a_miniature_of_the_whole_study(digits, miniature, monkeypatch):
     assert first["below_vae1"] == first["below_vae1_error"] == 0
     for row in rows:
         check_row(row)
-        assert row["first_epochs"] == 20 and row["test_images"] == 360
+        assert row["first_epochs"] == 6 and row["test_images"] == 360
         assert row["nll"] == pytest.approx(first["nll"] - row["below_vae1"], abs=2e-3)
         assert row["nll"] < -row["elbo"] + 1  # 20 samples against one
         assert "20 importance samples of each of 360 test images" in row["protocol"]
-        assert (
-            "20 epochs of the VAE" in row["differs"] and f"batches of {row['batch_size']}" in row["differs"]
-        )
+        assert "6 epochs of the VAE" in row["differs"] and f"batches of {row['batch_size']}" in row["differs"]
     # What is there is not made again; with another plan it is.
     monkeypatch.setattr(likelihood_study, "train_arm", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(likelihood_study, "evaluate", lambda *_: pytest.fail("measured again"))
@@ -145,7 +143,7 @@ def test_every_objective_begins_with_the_same_weights(digits, monkeypatch):
         assert batch == likelihood_study.BATCHES[k] and lr == pytest.approx(3e-3 * math.sqrt(batch / 200))
 
 
-def test_the_quick_decoder_moves_the_bound_by_less_than_a_hundredth(digits):
+def test_the_quick_decoder_moves_the_bound_by_less_than_a_ten_thousandth(digits):
     model, _ = train_first(digits, 0)
     x = data.binarize(data.to_unit(digits.test[:100]))
     torch.manual_seed(0)
@@ -153,7 +151,7 @@ def test_the_quick_decoder_moves_the_bound_by_less_than_a_hundredth(digits):
     torch.manual_seed(0)
     quick = metrics.iwae_bound(QuickDecoder(model), x, 200)
     assert quick.dtype == torch.float32 and not torch.equal(quick, exact)
-    assert abs((quick - exact).mean().item()) < 0.01
+    assert abs((quick - exact).mean().item()) < 1e-4 * abs(exact.mean().item())  # 0.009 nats of 88
 
 
 def test_what_is_no_part_of_the_study_is_told(digits):
