@@ -101,10 +101,15 @@ class Checkpoints:
         return self.folder / f"step-{step:09d}.safetensors"
 
     def steps(self) -> list[int]:
-        """After which steps there are checkpoints, in order."""
+        """After which steps there are checkpoints, in order. Raises CheckpointError where the folder can't be read."""
         if not os.path.isdir(self.folder):
             return []
-        found = (NAME.fullmatch(name) for name in os.listdir(self.folder))
+        try:
+            found = [NAME.fullmatch(name) for name in os.listdir(self.folder)]
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.folder} can't be read ({error.strerror}). Give yourself the right to read it."
+            ) from None
         return sorted(int(match[1]) for match in found if match)
 
     def begin(self) -> None:

@@ -61,20 +61,21 @@ def _sync_folder(folder: Path) -> None:
     """Have the file's new name on the disk too, before a power cut can lose it. Windows opens no folders."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems can't; the file itself is safe, under this name or the earlier
+    with suppress(OSError):  # a folder that may not be read, some network file systems: the file itself is whole all the same
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove_leftovers(folder: str | os.PathLike, name: str) -> None:
     """Delete what a killed `write_atomic` left in a folder, of files whose name fits the regular expression `name`."""
     left = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}")  # as mkstemp ends a name
-    for path in Path(folder).iterdir():
-        if left.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+    with suppress(OSError):  # in a folder that may not be read they stay, and do no harm
+        for path in Path(folder).iterdir():
+            if left.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def check_writable(path: str | os.PathLike) -> None:

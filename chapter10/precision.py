@@ -30,6 +30,8 @@ def available(device: str | torch.device) -> tuple[str, ...]:
 
 def check(precision: str, device: str | torch.device) -> None:
     """Raise InputError for a precision that is not known, or that the device lacks."""
+    if precision == PRECISIONS[0]:
+        return
     there = available(device)
     if precision not in there:
         why = f"is one that {torch.device(device)} lacks" if precision in PRECISIONS else "is not known"
@@ -50,8 +52,14 @@ def _multiplies(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 @contextmanager
-def computing(precision: str, device: str | torch.device) -> Iterator[None]:
-    """Compute in that precision, which `check` let through, for as long as it lasts."""
+def computing(precision: str, device: str | torch.device, compiled: bool = False) -> Iterator[None]:
+    """Compute in that precision, which `check` let through, for as long as it lasts, which is one step.
+
+    Args:
+        compiled: whether the networks are: CUDA graphs may then overwrite what the step before left.
+    """
+    if compiled:
+        torch.compiler.cudagraph_mark_step_begin()
     if precision == "bfloat16":
         # Without the cache of rounded weights: within one step a player is updated, and then asked again.
         with torch.autocast(torch.device(device).type, torch.bfloat16, cache_enabled=False):
@@ -69,11 +77,15 @@ def computing(precision: str, device: str | torch.device) -> Iterator[None]:
 
 def device_of(state: Any) -> torch.device:
     """Where the first tensor of a nesting of dicts and lists lies; the CPU if there is none."""
-    if isinstance(state, Tensor):
-        return state.device
-    items = state.values() if isinstance(state, dict) else state if isinstance(state, (list, tuple)) else ()
-    found = (device_of(item) for item in items)
-    return next(found, torch.device("cpu"))
+    return next((leaf.device for leaf in _leaves(state) if isinstance(leaf, Tensor)), torch.device("cpu"))
+
+
+def _leaves(state: Any) -> Iterator[Any]:
+    if isinstance(state, (dict, list, tuple)):
+        for item in state.values() if isinstance(state, dict) else state:
+            yield from _leaves(item)
+    else:
+        yield state
 
 
 def compile_networks(method: Any, device: str | torch.device) -> None:
@@ -86,5 +98,5 @@ def compile_networks(method: Any, device: str | torch.device) -> None:
     found = {id(net): net for name, net in vars(method).items() if isinstance(net, nn.Module) and name != "averaged"}
     for net in found.values():
         for module in (net, *net.children()):
-            if type(module).forward is not nn.ModuleList.forward:
+            if type(module).forward is not nn.Module.forward:  # else it only holds others, which are called
                 module.compile(mode=mode)

@@ -4,6 +4,7 @@ import errno
 import math
 import os
 import pickle
+import re
 import stat
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from safetensors.torch import save, save_file
 from somebody import as_somebody, open_folder
 
 from chapter10 import files
+from chapter10.checkpoints import Checkpoints
 from chapter10.errors import CheckpointError, InputError, SaveError
 from chapter10.files import load_into, load_state, save_state, write_atomic
 from chapter10.vae import VAE, VAETraining
@@ -277,6 +279,7 @@ def test_a_write_that_fails_half_way_keeps_what_was_there(tmp_path):
     first, second = ended.stdout.splitlines()
     told = "SaveError {} could not be written: File too large. {}. It needs 1.0 MB and the right"
     assert first.startswith(told.format(earlier, "The earlier file there is untouched"))
+    assert re.search(r"write in that folder, where [\d,]+\.\d MB are free: free some space", first)
     assert second.startswith(told.format(new, "Nothing was left there"))
     assert list(tmp_path.iterdir()) == [earlier] and earlier.read_bytes() == b"whole"
 
@@ -345,6 +348,27 @@ def test_a_folder_that_may_not_be_written():
         folder.chmod(0o755)
         path.chmod(0)
         assert as_somebody(lambda: load_state(path)).startswith(refused)
+
+
+@not_windows
+def test_a_folder_that_may_be_written_but_not_read():
+    with open_folder() as folder:
+        folder.chmod(0o333)
+        assert as_somebody(lambda: write_atomic(folder / "file", b"whole")) == ""
+        folder.chmod(0o755)
+        assert (folder / "file").read_bytes() == b"whole" and len(list(folder.iterdir())) == 1
+        folder.chmod(0o333)
+        assert as_somebody(lambda: files.remove_leftovers(folder, "file")) == ""
+        assert "can't be read (Permission denied)" in as_somebody(lambda: Checkpoints(folder).latest())
+
+
+@not_windows
+def test_the_file_and_then_its_name_reach_the_disk(tmp_path, monkeypatch):
+    synced, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda d: synced.append(stat.S_IFMT(os.fstat(d).st_mode)) or fsync(d))
+    monkeypatch.setattr(os, "replace", lambda *paths: synced.append("named") or replace(*paths))
+    write_atomic(tmp_path / "file", b"whole")
+    assert synced == [stat.S_IFREG, "named", stat.S_IFDIR]
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
