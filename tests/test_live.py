@@ -320,7 +320,7 @@ def test_the_film_marks_its_moment_on_the_curves(page):
         " for (const i of [10, 5]) { await move(r, 0, i); found.push(c.getAttribute('aria-label'), digest(r)); } return found; })()"
     )
     assert said[0] == "losses, nats: D 1, G 4; distance: distance 120"
-    assert said[2] == "losses, nats: D 1.51, G 2.21; distance: distance 390" and said[1] != said[3]  # between the looks: on the line
+    assert said[2] == "losses, nats: D 1.51, G 2.21; distance: distance 450" and said[1] != said[3]  # between the looks: on the line
 
 
 def _inner() -> np.ndarray:
