@@ -293,10 +293,8 @@ def _draw(folder: Path, model: nn.Module, recipe: recipes.Recipe, images: data.I
 
 def _settings(recipe: recipes.Recipe, scale: str) -> dict[str, Any]:
     """What a recipe comes to at a scale, in numbers and words."""
-    kept = {
-        name: getattr(recipe, name)
-        for name in ("name", "about", "form", "batch_size", "lr", "warmup", "constants")
-    }
+    names = "name about form batch_size lr warmup constants precision compile".split()
+    kept = {name: getattr(recipe, name) for name in names}
     return kept | {"epochs": recipe.epochs[scale], "schedule": "warm-up, then a cosine to 0"}
 
 

@@ -109,6 +109,20 @@ def test_its_command_makes_the_very_same_weights(made, tmp_path, capsys):
     assert parts(runs.Run.read(tmp_path / "again").rows()) == parts(runs.Run.read(made).rows())
 
 
+def test_all_that_a_plan_has_comes_back_from_its_command(monkeypatch):
+    changes = recipes.Changes(7, 32, 0.1 + 0.2, {"beta": 0.5, "free_bits": 1 / 3}, "bfloat16", True)
+    plan = runs.Plan("vae2-digits", "smoke", 3, "cpu", changes, "csv", True, 50, 100.0, 2, threads=1)
+    seen = []
+
+    def train(plan, folder):
+        seen.append((plan, folder))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train", train)
+    assert main(shlex.split(plan.command("a folder"))[3:]) == 130
+    assert seen == [(plan, "a folder")]
+
+
 def test_a_run_is_what_the_recipe_comes_to_without_one(made, tmp_path, capsys):
     plain = [
         "--epochs",
@@ -336,6 +350,8 @@ def test_a_loss_that_is_not_finite_is_kept_as_the_reason(tmp_path):
         ("train vae2-digit --run new", "InputError: There is no recipe 'vae2-digit'. Did you mean 'vae2-digits'"),
         ("train ae2-digits --run new --set beta=2", "InputError: ae2-digits has no setting 'beta'"),
         ("train ae2-digits --run new --set beta", "InputError: --set was given 'beta'; give a name and a number"),
+        ("train ae2-digits --run new --precision bfloat", "InputError: The precision 'bfloat' is not known. Did you mean 'bfloat16'"),
+        ("train ae2-digits --run new --precision tf32", "InputError: The precision 'tf32' is one that cpu lacks"),
         ("train ae2-digits --run new --history cvs", "InputError: A history can't be written as 'cvs'. Did you mean 'csv'?"),
         ("train ae2-digits --run new --out w", "InputError: A run folder has its own weights and checkpoints: leave out --out"),
         ("train ae2-digits --out w --keep 2", "InputError: --keep can only be had in a run folder"),
