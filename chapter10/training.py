@@ -157,7 +157,7 @@ def fit(
     with torch.random.fork_rng(devices), asked_to_end(saves or several, parallel.agree) as asked:
         torch.manual_seed(seed)
         run = _Run(method, batches, epochs, schedules, plan, kept, asked)
-        run.computing = lambda: computing(precision, device)
+        run.computing = lambda: computing(precision, device, compile)
         history, part = run.history, run.resume()
         if compile:
             compile_networks(method, device)
