@@ -16,8 +16,10 @@ ANSWERS = 3000  # ms in which a control must have led to a new picture
 HANDS = """
 window.hands = {
   controls: root => {
-    const all = s => [...root.querySelectorAll(s)], found = [];
-    all('input[type=range]').forEach((e, i) => found.push([i ? 'slider' : 'first slider', e]));
+    const all = s => [...root.querySelectorAll(s)], sliders = all('input[type=range]'), found = [];
+    // At the smallest scale a film may have a single picture: then there is nothing to move, and nothing to play.
+    if (sliders.length && sliders.every(e => +e.min === +e.max)) return [];
+    sliders.forEach((e, i) => found.push([i ? 'slider' : 'first slider', e]));
     all('.c10-fields').forEach(e => found.push(['fields', e]));
     all('select').filter(e => e.options.length > 1).forEach(e => found.push(['select', e]));
     all('input[type=checkbox]').forEach(e => found.push(['check', e]));
