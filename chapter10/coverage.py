@@ -29,11 +29,11 @@ STEPS = {"ring": 1000, "grid": 10_000}  # of the generator
 LOOKS, SAMPLES = 5, 2500
 
 
-def players(seed: int) -> tuple[MixtureGenerator, MixtureDiscriminator]:
-    """The same two networks for every game and seed."""
+def players(seed: int, pack: int = 1) -> tuple[MixtureGenerator, MixtureDiscriminator]:
+    """The same two networks for every game and seed; a discriminator of packs has a wider first layer."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        generator, opponent = MixtureGenerator(2, 128, 3), MixtureDiscriminator(128, 3)
+        generator, opponent = MixtureGenerator(2, 128, 3), MixtureDiscriminator(128, 3, pack=pack)
         for layer in generator.model:
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -41,8 +41,8 @@ def players(seed: int) -> tuple[MixtureGenerator, MixtureDiscriminator]:
     return generator, opponent
 
 
-def _gan(seed: int, r1: float = 0.0) -> Method:
-    return GANTraining(*players(seed), lr=LR, objective=Objective(r1=r1))
+def _gan(seed: int, r1: float = 0.0, pack: int = 1) -> Method:
+    return GANTraining(*players(seed, pack), lr=LR, objective=Objective(r1=r1))
 
 
 def _wgan(seed: int, lipschitz: str) -> Method:
@@ -64,15 +64,22 @@ METHODS: dict[str, Callable[[int], Method]] = {
     "WGAN-GP": lambda seed: _wgan(seed, "penalty"),
 }
 
+# The plain game once more, with a discriminator that judges m points at once (Lin et al. 2018), in batches of as many packs.
+PACKS = {"GAN": 1, "packing 2": 2, "packing 4": 4}
+PACKED: dict[str, Callable[[int], Method]] = {
+    name: (lambda seed, pack=pack: _gan(seed, pack=pack)) for name, pack in PACKS.items()
+}
+
 
 def play(mixture: str, name: str, seed: int, steps: int | None = None) -> list[dict[str, Any]]:
     """One game on a mixture, with the coverage at `LOOKS` moments of it: a row each."""
-    if mixture not in MIXTURES or name not in METHODS:
+    games = METHODS | PACKED
+    if mixture not in MIXTURES or name not in games:
         raise InputError(
             "There is no game {name!r} on {mixture!r}. Games: {choices}; mixtures: {choices_2}.",
             name=name,
             mixture=mixture,
-            choices=', '.join(METHODS),
+            choices=", ".join(games),
             choices_2=', '.join(MIXTURES),
         )
     steps = steps or STEPS[mixture]
@@ -82,7 +89,7 @@ def play(mixture: str, name: str, seed: int, steps: int | None = None) -> list[d
             steps=steps,
             LOOKS=LOOKS,
         )
-    points, method = MIXTURES[mixture](), METHODS[name](seed)
+    points, method = MIXTURES[mixture](), games[name](seed)
     rows = []
 
     def look(progress: Progress) -> None:
@@ -91,7 +98,8 @@ def play(mixture: str, name: str, seed: int, steps: int | None = None) -> list[d
         about = {"mixture": mixture, "method": name, "seed": seed, "step": progress.step, "seconds": seconds}
         rows.append(about | {"modes": found.modes, "of": found.total, "good": found.good, "kl": found.kl})
 
-    batch = BATCH * getattr(method, "critic_steps", 1)  # so that each of the opponent's steps sees as many
+    # so that each of the opponent's steps sees as many, or as many packs
+    batch = BATCH * getattr(method, "critic_steps", 1) * PACKS.get(name, 1)
     batches = data.PointBatches(points, batch, steps // LOOKS)
     schedules: dict[str, Schedule] = {"lr": lambda done: LR * (1 - done)}
     if name.startswith("R1"):
@@ -103,3 +111,8 @@ def play(mixture: str, name: str, seed: int, steps: int | None = None) -> list[d
 def coverage(mixture: str, seed: int) -> list[dict[str, Any]]:
     """Every game on one mixture, for one seed."""
     return [row for name in METHODS for row in play(mixture, name, seed)]
+
+
+def packing(mixture: str, seed: int) -> list[dict[str, Any]]:
+    """The plain game and those with packs on one mixture, for one seed."""
+    return [row for name in PACKED for row in play(mixture, name, seed)]

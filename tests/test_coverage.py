@@ -60,3 +60,18 @@ def test_what_is_not_played_is_named():
     with pytest.raises(InputError, match="12 steps can't be split by 5"):
         coverage.play("ring", "GAN", 0, steps=12)
     assert {"coverage-ring", "coverage-grid"} <= set(experiments.names())
+
+
+def test_a_discriminator_of_packs_sees_as_many_packs_and_the_same_generator_begins(monkeypatch):
+    built = {name: build(3) for name, build in coverage.PACKED.items()}
+    first, *others = (torch.cat([p.flatten() for p in m.generator.parameters()]) for m in built.values())
+    assert all(torch.equal(first, other) for other in others)
+    assert [m.discriminator.model[0].in_features for m in built.values()] == [2, 4, 8]
+    sizes = []
+    monkeypatch.setattr(coverage, "fit", lambda method, batches, *rest, **more: sizes.append(batches.batch_size))
+    assert coverage.packing("grid", 0) == []  # no look, no row
+    assert sizes == [coverage.BATCH * pack for pack in (1, 2, 4)]
+    monkeypatch.undo()
+    monkeypatch.setattr(coverage, "STEPS", {"ring": 5})
+    rows = coverage.packing("ring", 0)  # flat: a row a look
+    assert [row["method"] for row in rows[::5]] == ["GAN", "packing 2", "packing 4"] and len(rows) == 15
