@@ -126,6 +126,10 @@ def _signals(ending: list[int]) -> Iterator[None]:
 
 def _tell(error: BaseException, store: dist.Store | None, me: int) -> int:
     """Tell what ends this process, unless another has said so already. Returns the status to end with."""
+    if isinstance(error, SystemExit) and error.__context__ is not None and _is_connection(error.__context__):
+        error = (
+            error.__context__
+        )  # torchrun asked to end, for another had died, while this one was finding it out
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     lost = _is_connection(error)

@@ -158,10 +158,12 @@ def test_what_is_wrong_is_told_once(capsys, monkeypatch):
     assert capsys.readouterr().err == "TrainingError: process 0 of 2: Step 3: no.\n"
     assert processes._tell(lost, store, 1) == 2 and capsys.readouterr().err == ""  # the other has said why
     assert processes._tell(ZeroDivisionError("x"), store, 1) == 1
-    assert (
-        capsys.readouterr().err.startswith("process 1 of 2: ")
-        and processes._tell(SystemExit(143), store, 1) == 143
-    )
+    assert capsys.readouterr().err.startswith("process 1 of 2: ")
+    assert processes._tell(SystemExit(143), store, 1) == 143
+    ending = SystemExit(143)  # torchrun asks to end, for another has died, while this one is finding it out
+    ending.__context__ = lost
+    assert processes._tell(ending, torch.distributed.HashStore(), 0) == 2
+    assert "has ended without a word" in capsys.readouterr().err
 
 
 # Two processes
@@ -294,10 +296,9 @@ def torchrun(arguments: list[str], folder: Path) -> subprocess.CompletedProcess:
         sys.executable,
         "-m",
         "torch.distributed.run",
+        "--standalone",
         "--nproc-per-node",
         "2",
-        "--master-port",
-        "0",
         *arguments,
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
@@ -324,6 +325,6 @@ def test_the_command_line_trains_with_two_and_the_first_writes(tmp_path):
     run = runs.Run.read(tmp_path / "run")
     assert run.status == "done" and len(run.rows()) == 1
     recipe = recipes.get("vae20-digits")
-    model, _ = recipes.make(recipe, recipes.images_for(recipe), "smoke", progress=False)
-    two, one = runs.load(tmp_path / "run").state_dict(), model.state_dict()
-    assert all(value.half().float().allclose(two[name], atol=2e-3) for name, value in one.items())
+    _, one = recipes.make(recipe, recipes.images_for(recipe), "smoke", progress=False)
+    # The last batch has 29 images, of which each of two processes takes 14.
+    assert run.rows()[0]["loss"] == pytest.approx(one["loss"][0], rel=1e-3)
