@@ -340,7 +340,7 @@ def test_in_jupyterlab_keys_reach_the_kernel_and_its_death_is_told(tmp_path):
         cell = nbformat.v4.new_code_cell(CELL)
         kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
         nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernelspec}), lab.notebooks / "shade.ipynb")
-        page.page.goto(lab.page(1))
+        page.page.goto(lab.page(1), timeout=90_000)
         page.page.wait_for_function("() => window.jupyterapp", timeout=90_000)
         assert page.js(f"jupyterapp.restored.then(() => {RUN})")
         page.js(WAIT)
