@@ -74,6 +74,10 @@ class Accelerator:
         passes = 2 * (devices - 1)
         return work + passes * (4 * weights / devices / self.link + self.latency)
 
+    def busy(self, flops: float, launches: int) -> float:
+        """How many times as large a step must be for its arithmetic to take as long as its launches."""
+        return launches * self.launch * self.peak * self.share / flops
+
 
 FORMULA = (
     "seconds a step = max(operations / devices / (peak × share), launches × seconds a launch) "
@@ -290,9 +294,17 @@ def count(method: Any, x: torch.Tensor) -> Counted:
         method.step(x)
     with _Launches() as launches:
         method.step(x)
-    optimizers = [part for part in vars(method).values() if isinstance(part, torch.optim.Optimizer)]
-    trained = {id(p): p.numel() for o in optimizers for group in o.param_groups for p in group["params"]}
+    groups = [group for optimizer in _optimizers(vars(method)) for group in optimizer.param_groups]
+    trained = {id(p): p.numel() for group in groups for p in group["params"]}
     return Counted(arithmetic.get_total_flops(), launches.count, sum(trained.values()))
+
+
+def _optimizers(parts: dict[str, Any]) -> Iterator[torch.optim.Optimizer]:
+    for part in parts.values():
+        if isinstance(part, torch.optim.Optimizer):
+            yield part
+        elif isinstance(part, dict):
+            yield from _optimizers(part)
 
 
 def peak_of(name: str, images: int, steps: int) -> float:
@@ -389,7 +401,8 @@ def costs(
         gpu: what to estimate with. device: a GPU that is here ("cuda"), whose steps are measured instead.
     Returns:
         "core": on one core, from the time of a step. "gpu", and "gpu_is" ("measured" or "estimated"); "bound": what
-        the estimate is bound by; "eight": on eight GPUs, always estimated, with the same batch.
+        the estimate is bound by; "eight": on eight GPUs, always estimated, with the same batch; "busy_batch": the size of
+        batch from which one GPU's arithmetic would take longer than its launches.
     """
     gpu = gpu or Accelerator()
     found = []
@@ -407,18 +420,20 @@ def costs(
             one = 1 / pace(_method(recipe, device), recipes.batches_for(recipe, images, device)).wall
             cost["gpu_is"] = "measured"
         cost |= {"gpu": row["steps"] * one / 3600, "eight": row["steps"] * eight / 3600}
-        found.append(cost | {"bound": "launches" if launches_last_longer else "arithmetic"})
+        cost |= {"bound": "launches" if launches_last_longer else "arithmetic"}
+        found.append(cost | {"busy_batch": row["batch_size"] * gpu.busy(row["flops"], row["launches"])})
     return found
 
 
 def cost_table(rows: Sequence[dict[str, Any]], gpu: Accelerator) -> str:
     """`costs` as lines of text, with the formula and its numbers."""
-    lines = [f"{'scale full, hours':<28}{'one core':>10}{'one GPU':>10}{'eight':>10}  bound by"]
+    lines = [
+        f"{'scale full, hours':<28}{'one core':>10}{'one GPU':>10}{'eight':>10}{'busy from':>14}  bound by"
+    ]
     for row in rows:
         hours = "".join(f"{row[key]:>10.3f}" for key in ("core", "gpu", "eight"))
-        lines.append(
-            f"{row['recipe']:<28}{hours}  {row['bound']}{', measured' if row['gpu_is'] == 'measured' else ''}"
-        )
+        bound = f"{row['bound']}{', measured' if row['gpu_is'] == 'measured' else ''}"
+        lines.append(f"{row['recipe']:<28}{hours}{row['busy_batch']:>8,.0f} images  {bound}")
     here = any(row["gpu_is"] == "measured" for row in rows)
     lines.append(
         f"The core: measured here.{' One GPU: measured here.' if here else ''} The rest is an estimate: {FORMULA},"
@@ -443,10 +458,8 @@ def gain(rows: Sequence[dict[str, Any]], key: str, below: dict[str, Any], above:
 def judged(found: dict[str, Any]) -> dict[str, Any]:
     """The figures that `TARGETS` and `WHERE_QUIET` ask for, from all that was measured."""
     rate, core = "images_per_second", "images_per_core_second"
-    small, large = (
-        min(row["batch_size"] for row in found["throughput"]),
-        max(row["batch_size"] for row in found["throughput"]),
-    )
+    sizes = [row["batch_size"] for row in found["throughput"]]
+    small, large = min(sizes), max(sizes)
     few, many = found["widths"][0], found["widths"][-1]
     vae = next(row for row in found["arithmetic"] if row["recipe"].startswith("vae20"))
     first, last = ({"model": "VAE", "threads": 1, "batch_size": size} for size in (small, large))
@@ -488,9 +501,8 @@ def scale(root: str) -> dict[str, Any]:
     found["costs"] = costs(found["arithmetic"], images, gpu, "cuda" if torch.cuda.is_available() else None)
     print("\n" + cost_table(found["costs"], gpu))
     found |= judged(found)
-    found["core_share"] = min(
-        found["core_share"], core_speed()["core_share"]
-    )  # at the beginning and at the end
+    at_end = core_speed()["core_share"]
+    found["core_share"] = min(found["core_share"], at_end)
     quiet = found["core_share"] >= QUIET
     if not quiet:
         print(

@@ -72,6 +72,13 @@ def test_a_stored_model_that_stays_is_not_among_the_weights():
     assert counted.weights == sum(p.numel() for p in method.model.parameters())
 
 
+def test_optimisers_in_a_dict_are_found():
+    method = bench_scale._method(recipes.get("vaegan-digits"))
+    counted = bench_scale.count(method, torch.rand(4, 784))
+    players = (method.model, method.discriminator)
+    assert counted.weights == sum(p.numel() for player in players for p in player.parameters())
+
+
 def test_views_are_no_launches():
     x = torch.rand(4, 6)
     assert bench_scale.count(Steps(lambda x: x.view(6, 4).t()[1:]), x).launches == 0
@@ -212,7 +219,11 @@ def test_hours_of_a_recipe(digits):
     )
     (small,) = bench_scale.costs([ROW | {"step_seconds": 0.5, "flops": 1}], digits, GPU)
     assert small["bound"] == "launches" and small["gpu"] == pytest.approx(1e-3)
+    # at that size of batch, arithmetic proportional to it lasts as long as the launches
+    busy = row["busy_batch"] / ROW["batch_size"] * ROW["flops"]
+    assert busy / (GPU.peak * GPU.share) == pytest.approx(ROW["launches"] * GPU.launch)
     table = bench_scale.cost_table([row, small], GPU)
+    assert f"{row['busy_batch']:,.0f} images  arithmetic" in table and "images  launches" in table
     assert "vae20-mnist" in table and "estimate" in table and bench_scale.FORMULA in table
     assert "some: peak 1·10¹² operations a second, share 0.5, 10 µs a launch" in table
 

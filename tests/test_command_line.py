@@ -146,6 +146,7 @@ SMOKE = "train ae2-digits --scale smoke --out new"
         ("bench gan --data nowhere --json new", "DataError: nowhere"),
         ("bench better-vaes --data nowhere --json new", "DataError: nowhere"),
         ("bench better-gans --data nowhere --json new", "DataError: nowhere"),
+        ("bench scale --data nowhere --json new", "DataError: nowhere"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_the_exit_code_2(folder, command, message, capsys):

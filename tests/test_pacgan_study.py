@@ -1,6 +1,7 @@
 """PacGAN's protocol: its networks, equal terms for all games, what a row and the head of a result say, and what was stored."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -98,6 +99,9 @@ def test_the_head_says_the_protocol_what_differs_and_what_was_published(monkeypa
     )
     assert head["full_length_hours_a_run"] == {"GAN": 2.0, "packing 2": 2.0}  # 18 ms a step, 400,000 of them
     assert head["perfect_good"] == pytest.approx(98.889, abs=1e-3)
+    # 25 circles of 3σ in a square of side 8 + 6σ
+    assert head["uniform_noise"]["good"] == pytest.approx(25 * math.pi * 0.15**2 / 8.3**2, rel=0.1)
+    assert head["uniform_noise"]["modes"] > 20
     text = json.dumps(head, ensure_ascii=False)
     assert "400,000 in the paper" in text and "100 packs" in text and "5×5" in text
     assert f"{pacgan_study.SCALES['quick'].steps['grid']:,} steps of G" in head["differs"][0]

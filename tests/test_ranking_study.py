@@ -9,8 +9,10 @@ import torch
 from chapter10 import better_vaes, comparison, data, ranking_study
 from chapter10.errors import InputError
 from chapter10.gan import Discriminator, Generator
-from chapter10.ranking_study import FAMILIES, Place, agreement, by_chance, places, ranks, spearman
-from chapter10.vae import VAE, Autoencoder
+from chapter10.nets import ConvDiscriminator, ConvGenerator
+from chapter10.ranking_study import ALL, FAMILIES, Place, agreement, by_chance, places, ranks, spearman
+from chapter10.vae import VAE, Autoencoder, VAETraining
+from chapter10.vaegan import ConvVAE
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def clock(monkeypatch):
     monkeypatch.setattr(better_vaes, "time", Clock)
 
 
-@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("kind", ALL)
 def test_each_family_draws_and_repeats(kind, digits, clock):
     state = torch.get_rng_state()
     (draw, about), (again, same) = (ranking_study.train(kind, digits, seed=3, seconds=4) for _ in range(2))
@@ -56,7 +58,7 @@ def methods(digits, monkeypatch):
         return {"steps": 0, "images_seen": 0, "seconds": seconds}
 
     monkeypatch.setattr(better_vaes, "train_for", train_for)
-    for kind in FAMILIES:
+    for kind in ALL:
         if kind != "VQ-VAE, PixelCNN prior":
             ranking_study.train(kind, digits, 0, 5)
     return seen
@@ -78,6 +80,20 @@ def test_the_games_differ_in_their_objective_alone(methods):
         assert type(opponent) is Discriminator
         steps = game.critic_steps if "WGAN" in kind else game.d_steps
         assert methods[kind][1].batch_size // steps == methods["GAN, non-saturating"][1].batch_size
+
+
+def test_with_convolutions_the_networks_are_alike_too(methods):
+    names = ("GAN, non-saturating", "GAN, minimax", "WGAN, clipping", "WGAN-GP")
+    games = [methods[f"{name}, convolutions"][0] for name in names]
+    assert {type(game.generator) for game in games} == {ConvGenerator}
+    opponents = [getattr(game, "critic", None) or game.discriminator for game in games]
+    assert {type(opponent) for opponent in opponents} == {ConvDiscriminator}
+    assert [game.objective.generator for game in games[:2]] == ["non-saturating", "minimax"]
+    assert [game.lipschitz for game in games[2:]] == ["clipping", "penalty"]
+    vae, batches, _ = methods["VAE, convolutions"]
+    assert (
+        type(vae) is VAETraining and type(vae.model) is ConvVAE and batches.form == "binary" and vae.beta == 1
+    )
 
 
 def test_the_gaussian_models_share_networks_batches_and_rate(methods):
@@ -144,10 +160,15 @@ def test_spearman_against_the_formula_of_the_differences():
 
 
 def test_what_chance_gives():
-    assert by_chance([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]) == pytest.approx(1 / 120)
-    assert by_chance([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]) == 1
+    # the same order, and the reverse
+    assert (
+        by_chance([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+        == by_chance([1, 2, 3], [1, 2, 3]) / 20
+        == pytest.approx(2 / 120)
+    )
+    assert by_chance([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]) == pytest.approx(2 / 120)
     # four orders of five differ from the perfect one by one swap of neighbours: ρ = 0.9
-    assert by_chance([1, 2, 3, 4, 5], [1, 2, 3, 5, 4]) == pytest.approx(5 / 120)
+    assert by_chance([1, 2, 3, 4, 5], [1, 2, 3, 5, 4]) == pytest.approx(10 / 120)
     with pytest.raises(InputError, match="up to 8"):
         by_chance(range(9), range(9))
 
@@ -181,7 +202,7 @@ def test_the_published_order_is_agreed_with_or_not():
     assert (same.correlation, same.theirs) == (
         pytest.approx(1),
         (1, 2, 3, 4, 5),
-    ) and same.by_chance == 1 / 120
+    ) and same.by_chance == 2 / 120
     turned = agreement(rows_of({kind: [9.0 - i] for i, kind in enumerate(published)} | others))
     assert turned.correlation == pytest.approx(-1) and turned.theirs == (5, 4, 3, 2, 1)
     assert "Spearman -1.00" in ranking_study.table(
