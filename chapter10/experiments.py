@@ -31,6 +31,7 @@ from chapter10 import (
     likelihood_study,
     metrics,
     mixtures,
+    pacgan_study,
     ranking_study,
     recipes,
     stacked,
@@ -204,11 +205,14 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
     "stacked": (stacked.stacked, ("mnist",)),
+    "pacgan": (pacgan_study.pacgan, tuple(pacgan_study.MIXTURES)),
     "likelihood": (likelihood_study.likelihood, ("mnist",)),
     "ranking": (ranking_study.ranking, ("mnist",)),
     "ranking-rates": (ranking_study.rates, ("mnist",)),
-    "ranking-convolutions": (ranking_study.convolutions, ("mnist",)),
 }
+
+# name: what is to be said on top of the rows of one of its subjects
+ABOUT: dict[str, Callable[[str, list[dict[str, Any]]], dict[str, Any]]] = {"pacgan": pacgan_study.about}
 
 
 def names() -> list[str]:
@@ -244,11 +248,12 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
                 "seeds": done,
                 "machine": machine(),
                 "seconds": round(seconds, 1),
+                **(ABOUT[experiment](subject, rows) if experiment in ABOUT else {}),
                 "rows": rows,
             }
             save_result(name, result, out)  # after each: who stops it keeps the seeds that are done
     if experiment == "mixtures":
         print(mixtures.table(rows))
-    if experiment in ("ranking", "ranking-convolutions"):
+    if experiment == "ranking":
         print(ranking_study.table(rows))
     return result

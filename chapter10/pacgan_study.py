@@ -187,6 +187,20 @@ def pacgan(mixture: str, seed: int) -> list[dict[str, Any]]:
     return [play(mixture, name, seed) for name in GAMES]
 
 
+def noise(mixture: str, draws: int = 5) -> dict[str, float]:
+    """What points without any learning score, drawn evenly over the rectangle that holds the modes: means of some draws.
+
+    Many of them fall within 3σ of a mode by chance: a count of modes says something only where "good" is far above theirs.
+    """
+    points, source = MIXTURES[mixture](), torch.Generator().manual_seed(0)
+    low, high = points.means.amin(0) - 3 * points.std, points.means.amax(0) + 3 * points.std
+    found = [
+        metrics.mode_coverage(points, low + (high - low) * torch.rand(SAMPLES, 2, generator=source))
+        for _ in range(draws)
+    ]
+    return {key: short(sum(getattr(one, key) for one in found) / draws) for key in ("modes", "good", "kl")}
+
+
 def about(mixture: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What is to be said on top of such rows: the protocol, what differs from it, what it published, hours at full length."""
     length = SCALES[scale()]
@@ -225,6 +239,7 @@ def about(mixture: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "differs": differs,
         "published": {"source": SOURCE, "runs": 10, "rows": PUBLISHED[mixture]},
         "perfect_good": short(100 * metrics.perfect_share(2)),
+        "uniform_noise": noise(mixture),
         "full_length_hours_a_run": {
             name: short(PAPER_STEPS * seconds / 3600) for name, seconds in per_step.items()
         },
