@@ -33,11 +33,13 @@ def players(seed: int, pack: int = 1) -> tuple[MixtureGenerator, MixtureDiscrimi
     """The same two networks for every game and seed; a discriminator of packs has a wider first layer."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        generator, opponent = MixtureGenerator(2, 128, 3), MixtureDiscriminator(128, 3, pack=pack)
+        generator, opponent = MixtureGenerator(2, 128, 3), MixtureDiscriminator(128, 3)
         for layer in generator.model:
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
+        if pack > 1:  # last, so that the generator's weights are the same for every pack
+            opponent = MixtureDiscriminator(128, 3, pack=pack)
     return generator, opponent
 
 
