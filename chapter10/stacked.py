@@ -174,7 +174,6 @@ KINDS = {
 PACKED = {
     "DCGAN": KINDS["DCGAN"],
     "PacDCGAN2": Kind(lambda: _dcgan(2), 2e-3, 32 * 2),
-    "PacDCGAN4": Kind(lambda: _dcgan(4), 2e-3, 32 * 4),
 }
 
 # modes and KL in nats, of 26,000 samples
