@@ -38,7 +38,7 @@ from chapter10 import (
     swaps,
     translation_study,
 )
-from chapter10.errors import DataError, InputError
+from chapter10.errors import DataError, InputError, did_you_mean
 from chapter10.files import write_atomic
 from chapter10.training import fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining
@@ -230,7 +230,7 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
     """
     experiment, _, subject = name.rpartition("-")
     if name not in names():
-        raise InputError(f"There is no measurement {name!r}. There are: {', '.join(names())}.")
+        raise InputError(f"There is no measurement {name!r}.{did_you_mean(name, names())} There are: {', '.join(names())}.")
     if seeds < 1 or workers < 1:
         raise InputError(f"{seeds} seeds and {workers} workers were asked for; give 1 or more of each.")
     started, earlier = time.perf_counter(), 0.0
