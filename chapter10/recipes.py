@@ -236,8 +236,8 @@ def _recipes() -> dict[str, Recipe]:
                    _translators, _without_pairs, epochs(1, 10) if name == "mnist" else epochs(16, 160, 1), 2e-3, 8, "outlines",
                    warmup=0.05),
         ]  # fmt: skip
-    # The published networks; `likelihood_study` says what else differs, and what it reaches. Half an hour of one core. Over
-    # 50 epochs the best rate was 3e-3 (of 2e-3, 3e-3, 4e-3); a training twelve times as long is given a lower one.
+    # The published networks, in about half an hour of one core; what they reach by another schedule of like length is measured
+    # in `likelihood_study`. Over 50 epochs the best rate was 3e-3 (of 2e-3, 3e-3, 4e-3); twelve times as many get a lower one.
     made.append(
         Recipe("vae50-mnist", "The VAE of 784-200-200-50, as it was first measured with 5,000 samples.",
                lambda: VAE(latent_dim=50, hidden_dim=200, activation="tanh"), VAETraining,
