@@ -235,3 +235,10 @@ def test_the_stored_vae_of_fifty_samples_is_no_better_in_equal_time(stored):
     assert (
         row["below_vae1"] < -4 * row["below_vae1_error"] and row["epochs"] < stored["VAE", 1]["epochs"] / 10
     )
+
+
+def test_the_stored_time_is_that_of_all_its_rows(stored):
+    """The study was stopped and gone on with: what was done before the last run counts too."""
+    first = stored["VAE", 1]["first_seconds"]
+    rows = sum(row["training_seconds"] - first + row["evaluation_seconds"] for row in stored.values())
+    assert experiments.read_result("likelihood-mnist")["seconds"] == pytest.approx(first + rows, abs=30)
