@@ -41,7 +41,7 @@ def _add_train(commands) -> None:
     parser = commands.add_parser(
         "train",
         help="train a recipe and store its weights",
-        description="Train a recipe. With --run all that a run leaves goes into a folder, and --resume goes on with it; "
+        description="Train a recipe. With --folder all that a run leaves goes into a folder, and --resume goes on with it; "
         "without, the weights alone are stored. Several processes train one model: torchrun --nproc-per-node N -m chapter10 "
         "train NAME ... (one GPU each with --device cuda; several machines by torchrun's rendezvous); the batch is shared "
         "out among them, and the first one writes.",
@@ -70,7 +70,7 @@ def _add_train(commands) -> None:
     )
     runs = parser.add_argument_group("a run folder")
     runs.add_argument(
-        "--run", dest="run_folder", metavar="FOLDER", help="new or empty; gets all that the run leaves"
+        "--folder", dest="run_folder", metavar="FOLDER", help="new or empty; gets all that the run leaves"
     )
     runs.add_argument(
         "--resume", metavar="FOLDER", help="go on with the run there, by its own settings: give nothing else"
@@ -174,7 +174,7 @@ def _check_together(options: argparse.Namespace) -> None:
         if given:
             raise InputError(
                 "--resume goes on with a run by the settings that it began with: leave out {choices}. For a run "
-                "with other settings give --run and a new folder.",
+                "with other settings give --folder and a new folder.",
                 choices=", ".join(map(_flag, given)),
             )
         return
@@ -186,7 +186,7 @@ def _check_together(options: argparse.Namespace) -> None:
         given = [name for name in OF_RUNS if getattr(options, name) is not None]
         if given:
             raise InputError(
-                "{choices} can only be had in a run folder: give --run FOLDER too.",
+                "{choices} can only be had in a run folder: give --folder FOLDER too.",
                 choices=", ".join(map(_flag, given)),
             )
     else:
@@ -199,7 +199,7 @@ def _check_together(options: argparse.Namespace) -> None:
 
 
 def _flag(name: str) -> str:
-    return {"name": "the name", "settings": "--set", "run_folder": "--run"}.get(
+    return {"name": "the name", "settings": "--set", "run_folder": "--folder"}.get(
         name, f"--{name.replace('_', '-')}"
     )
 

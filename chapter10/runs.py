@@ -87,7 +87,7 @@ class Plan:
             words.append(f"--every-minutes {recipes.number(self.every_seconds / 60)}")
         if self.keep != 3:
             words.append(f"--keep {self.keep}")
-        return " ".join([*words, f"--run {quoted(folder)}"])
+        return " ".join([*words, f"--folder {quoted(folder)}"])
 
     def made(self) -> recipes.Recipe:
         """The recipe with the plan's changes. Raises InputError."""
@@ -114,7 +114,7 @@ class Run:
             Plan(**plan | {"changes": recipes.Changes(**plan["changes"])})
         except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(
-                f"There is no run in {folder}: no {path.name} is there. Give the folder that `train NAME --run FOLDER` wrote."
+                f"There is no run in {folder}: no {path.name} is there. Give the folder that `train NAME --folder FOLDER` wrote."
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(

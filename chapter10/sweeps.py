@@ -113,7 +113,7 @@ class Job:
             self.device,
             *self.changes.options(),
         ]
-        return ["train", self.recipe, *said, "--run", str(folder)]
+        return ["train", self.recipe, *said, "--folder", str(folder)]
 
 
 def words(setting: Setting) -> list[str]:

@@ -317,7 +317,7 @@ def test_a_process_that_is_killed_ends_all_with_one_message(tmp_path):
 
 def test_the_command_line_trains_with_two_and_the_first_writes(tmp_path):
     started = torchrun(
-        ["-m", "chapter10", "train", "vae20-digits", "--scale", "smoke", "--run", "run"], tmp_path
+        ["-m", "chapter10", "train", "vae20-digits", "--scale", "smoke", "--folder", "run"], tmp_path
     )
     assert started.returncode == 0, started.stderr
     assert started.stdout.count("Stored: run") == started.stdout.count("elbo:") == 1

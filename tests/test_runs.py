@@ -57,7 +57,7 @@ def made(tmp_path_factory):
         patch.setenv("CPU_LIMIT", "1")
         bound = recipes.metrics.iwae_bound
         patch.setattr(recipes.metrics, "iwae_bound", lambda model, x, samples: bound(model, x, 20))
-        assert main([*SMALL, "--epochs", "3", "--seed", "4", "--set", "beta=2", "--run", str(folder)]) == 0
+        assert main([*SMALL, "--epochs", "3", "--seed", "4", "--set", "beta=2", "--folder", str(folder)]) == 0
     return folder
 
 
@@ -103,7 +103,7 @@ def test_a_run_leaves_its_recipe_its_data_and_its_scores(made, digits):
 
 def test_its_command_makes_the_very_same_weights(made, tmp_path, capsys):
     python, option, package, *words = shlex.split(runs.Run.read(made).about["command"])
-    assert (python, option, package) == ("python", "-m", "chapter10") and words[-2:] == ["--run", "run"]
+    assert (python, option, package) == ("python", "-m", "chapter10") and words[-2:] == ["--folder", "run"]
     assert main([*words[:-1], str(tmp_path / "again")]) == 0
     assert same(made, tmp_path / "again")
     assert parts(runs.Run.read(tmp_path / "again").rows()) == parts(runs.Run.read(made).rows())
@@ -154,7 +154,7 @@ def test_the_history_is_the_same_as_csv_and_as_events_of_tensorboard(made, tmp_p
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     folder = tmp_path / "run"
     options = ["--epochs", "3", "--seed", "4", "--set", "beta=2", "--history", "csv", "--tensorboard"]
-    assert main([*SMALL, *options, "--run", str(folder)]) == 0
+    assert main([*SMALL, *options, "--folder", str(folder)]) == 0
     rows = runs.Run.read(folder).rows()
     assert parts(rows) == parts(runs.Run.read(made).rows()) and len(rows) == 3
     assert (folder / "history.csv").read_text().startswith("epoch,step,seconds,loss,")
@@ -170,7 +170,7 @@ def test_the_history_is_the_same_as_csv_and_as_events_of_tensorboard(made, tmp_p
 
 def test_tensorboard_that_is_missing_is_asked_for_before_anything_begins(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    assert main([*SMALL, "--run", str(tmp_path / "run"), "--tensorboard"]) == 2
+    assert main([*SMALL, "--folder", str(tmp_path / "run"), "--tensorboard"]) == 2
     assert 'pip install "tensorboard>=2.14"' in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -247,9 +247,9 @@ def wait_for(true, process: subprocess.Popen) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process could catch")
 def test_terminated_and_then_killed_it_comes_to_the_very_same_weights(tmp_path, capsys):
     small = ["train", "ae2-digits", "--scale", "smoke", "--epochs", "20", "--batch-size", "128"]
-    assert main([*small, "--run", str(tmp_path / "whole")]) == 0
+    assert main([*small, "--folder", str(tmp_path / "whole")]) == 0
     folder = tmp_path / "parts"
-    process = start(*small, "--run", folder, "--every-steps", "9")  # an epoch is 12
+    process = start(*small, "--folder", folder, "--every-steps", "9")  # an epoch is 12
     wait_for(lambda: (folder / "history.jsonl").exists(), process)
     assert runs.Run.read(folder).status == "running"
     assert compare.facts(runs.Run.read(folder))["status"] == "running"
@@ -297,7 +297,7 @@ def stopped(folder: Path, monkeypatch, steps: int = 30) -> Path:
 
     with monkeypatch.context() as patch:
         patch.setattr(recipes.VAETraining, "step", some)
-        assert main([*SMALL, "--epochs", "3", "--seed", "4", "--set", "beta=2", "--run", str(folder)]) == 130
+        assert main([*SMALL, "--epochs", "3", "--seed", "4", "--set", "beta=2", "--folder", str(folder)]) == 130
     return folder
 
 
@@ -347,22 +347,22 @@ def test_a_loss_that_is_not_finite_is_kept_as_the_reason(tmp_path):
     "command, message",
     [
         ("train", "InputError: Which recipe is to be trained?"),
-        ("train vae2-digit --run new", "InputError: There is no recipe 'vae2-digit'. Did you mean 'vae2-digits'"),
-        ("train ae2-digits --run new --set beta=2", "InputError: ae2-digits has no setting 'beta'"),
-        ("train ae2-digits --run new --set beta", "InputError: --set was given 'beta'; give a name and a number"),
-        ("train ae2-digits --run new --precision bfloat", "InputError: The precision 'bfloat' is not known. Did you mean 'bfloat16'"),
-        ("train ae2-digits --run new --precision tf32", "InputError: The precision 'tf32' is one that cpu lacks"),
-        ("train ae2-digits --run new --history cvs", "InputError: A history can't be written as 'cvs'. Did you mean 'csv'?"),
-        ("train ae2-digits --run new --out w", "InputError: A run folder has its own weights and checkpoints: leave out --out"),
+        ("train vae2-digit --folder new", "InputError: There is no recipe 'vae2-digit'. Did you mean 'vae2-digits'"),
+        ("train ae2-digits --folder new --set beta=2", "InputError: ae2-digits has no setting 'beta'"),
+        ("train ae2-digits --folder new --set beta", "InputError: --set was given 'beta'; give a name and a number"),
+        ("train ae2-digits --folder new --precision bfloat", "InputError: The precision 'bfloat' is not known. Did you mean 'bfloat16'"),
+        ("train ae2-digits --folder new --precision tf32", "InputError: The precision 'tf32' is one that cpu lacks"),
+        ("train ae2-digits --folder new --history cvs", "InputError: A history can't be written as 'cvs'. Did you mean 'csv'?"),
+        ("train ae2-digits --folder new --out w", "InputError: A run folder has its own weights and checkpoints: leave out --out"),
         ("train ae2-digits --out w --keep 2", "InputError: --keep can only be had in a run folder"),
-        ("train ae2-digits --run new --keep 0", "InputError: keep is 0"),
+        ("train ae2-digits --folder new --keep 0", "InputError: keep is 0"),
         ("train ae2-digits --resume here", "InputError: --resume goes on with a run by the settings that it began with: leave out the n"),
         ("train --resume here --seed 0", "InputError: --resume goes on with a run by the settings that it began with: leave out --seed"),
         ("train --resume here", "CheckpointError: There is no run in here"),
         ("train --resume broken", "CheckpointError: broken"),
-        ("train ae2-digits --run here", "SaveError: here is not empty"),
-        ("train ae2-digits --run broken", "SaveError: broken holds a run already"),
-        ("train ae2-digits --run here/mine", "SaveError: here"),
+        ("train ae2-digits --folder here", "SaveError: here is not empty"),
+        ("train ae2-digits --folder broken", "SaveError: broken holds a run already"),
+        ("train ae2-digits --folder here/mine", "SaveError: here"),
         ("compare here", "CheckpointError: There is no run in here"),
     ],
 )  # fmt: skip

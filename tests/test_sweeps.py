@@ -153,7 +153,7 @@ def test_a_grid_is_each_with_each_and_the_first_seed_comes_first(tmp_path):
     assert jobs[1].changes == recipes.Changes(epochs=3, lr=1e-3, constants={"beta": 4.0})
     assert jobs[1].begin(Path("here")) == [
         "train", "vae2-digits", "--scale", "quick", "--seed", "0", "--device", "cpu",
-        "--epochs", "3", "--lr", "0.001", "--set", "beta=4", "--run", "here",
+        "--epochs", "3", "--lr", "0.001", "--set", "beta=4", "--folder", "here",
     ]  # fmt: skip
 
 
