@@ -92,6 +92,7 @@ class Browser:
             _launch()
         _Driver.pages += 1
         self._context = _Driver.browser.new_context(viewport={"width": width, "height": height})
+        self._context.set_default_timeout(120_000)  # a busy machine only takes longer
         self.page = self._context.new_page()
         self._session = self._context.new_cdp_session(self.page)
         self.path: Path | None = None  # for who opens it again
