@@ -205,6 +205,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
     "stacked": (stacked.stacked, ("mnist",)),
+    "stacked-pacgan": (stacked.packed, ("mnist",)),
     "pacgan": (pacgan_study.pacgan, tuple(pacgan_study.MIXTURES)),
     "likelihood": (likelihood_study.likelihood, ("mnist",)),
     "ranking": (ranking_study.ranking, ("mnist",)),
@@ -212,7 +213,10 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
 }
 
 # name: what is to be said on top of the rows of one of its subjects
-ABOUT: dict[str, Callable[[str, list[dict[str, Any]]], dict[str, Any]]] = {"pacgan": pacgan_study.about}
+ABOUT: dict[str, Callable[[str, list[dict[str, Any]]], dict[str, Any]]] = {
+    "pacgan": pacgan_study.about,
+    "stacked-pacgan": stacked.about_packed,
+}
 
 
 def names() -> list[str]:

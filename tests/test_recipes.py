@@ -359,6 +359,7 @@ LEAST_SEEDS = {
     "critic": 5,
     "coverage": 5,
     "pacgan": 8,
+    "stacked-pacgan": 2,
 }
 
 
