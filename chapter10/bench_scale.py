@@ -21,11 +21,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from chapter10 import data, parallel, recipes
+from chapter10 import data, recipes
 from chapter10.bench import MATRIX, judge
 from chapter10.errors import DataError, ParallelError
 from chapter10.experiments import machine
 from chapter10.gan_study import Rounds
+from chapter10.processes import joined
 from chapter10.pytest_summary import peak_megabytes
 from chapter10.training import Method, fit
 from chapter10.vae import VAE, VAETraining
@@ -192,17 +193,22 @@ def together(name: str, batch_size: int, steps: int) -> float:
 
     After a short training that does not count. The images are noise: time does not depend on what they show.
     """
-    with parallel.joined() as device, threads(1):
-        torch.manual_seed(0)
-        recipe = recipes.get(name)
-        noise = torch.empty(10_000, 28, 28, dtype=torch.uint8).random_(0, 256)
-        method = _method(recipe, device)
-        batches = data.Batches(noise, batch_size, recipe.form, drop_last=True)
-        fit(method, Rounds(batches, 3), 1, progress=False)
-        history = fit(method, Rounds(batches, steps), 1, progress=False)
-        found = steps * batch_size / history["seconds"][-1]
+    with joined(), threads(1):
+        found = _rate(name, batch_size, steps)
         print(found)
     return found
+
+
+def _rate(name: str, batch_size: int, steps: int) -> float:
+    """Within it, so that the networks' links to the other processes are gone before these part."""
+    torch.manual_seed(0)
+    recipe = recipes.get(name)
+    noise = torch.empty(10_000, 28, 28, dtype=torch.uint8).random_(0, 256)
+    method = _method(recipe)
+    batches = data.Batches(noise, batch_size, recipe.form, drop_last=True)
+    fit(method, Rounds(batches, 3), 1, progress=False)
+    history = fit(method, Rounds(batches, steps), 1, progress=False)
+    return steps * batch_size / history["seconds"][-1]
 
 
 def processes(
@@ -231,7 +237,9 @@ def processes(
             words = [*run, "-m", "chapter10.bench_scale", name, str(batch_size), str(steps)]
             out = subprocess.run(words, capture_output=True, text=True)
             if out.returncode:
-                raise ParallelError(f"{' '.join(words[1:])} ended with {out.returncode}: {out.stderr[-800:]}")
+                raise ParallelError(
+                    f"{' '.join(words[1:])} ended with {out.returncode}: {out.stderr[-4000:]}"
+                )
             rate = float(out.stdout.split()[-1])
             rows.append(
                 {"model": kind, "processes": count, "batch_size": batch_size, "images_per_second": rate}

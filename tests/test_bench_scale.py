@@ -283,7 +283,13 @@ def fake(monkeypatch, core_share=1.0, memory_slope=792):
         ],
     )
     counted = vars(Counted(10**8, 100, 1000))
-    row = {"recipe": "vae20-mnist", "step_seconds": 0.004, "share": 0.5, "steps": 1000} | counted
+    row = {
+        "recipe": "vae20-mnist",
+        "batch_size": 128,
+        "step_seconds": 0.004,
+        "share": 0.5,
+        "steps": 1000,
+    } | counted
     monkeypatch.setattr(bench_scale, "arithmetic", lambda images, gigaflops: [row])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
