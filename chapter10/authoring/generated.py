@@ -45,6 +45,10 @@ CONTENTS = {
     "10_dcgan_and_wgan": ("10.5.2", "What do convolutions buy a GAN? Does a Wasserstein critic solve mode collapse?"),
     "11_cyclegan": ("10.5.2", "Translation without pairs: what teaches it, and when does it swap things round?"),
     "12_questions": ("summary, questions", "The chapter's four questions, answered with experiments; its formulas; what comes next"),
+    "13_at_full_scale": (
+        "10.2.6, 10.3.3, 10.5",
+        "How near do honest runs come to the papers' numbers, what differs, and what does a run cost?",
+    ),
 }
 
 # In each language: the words of the links on top, and of the measured time.

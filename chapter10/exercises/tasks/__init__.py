@@ -14,4 +14,5 @@ ORDER: dict[str, tuple[str, ...]] = {
     "10": ("estimate", "borrowed", "critic", "penalty", "mates", "steepest", "measure"),
     "11": ("notice", "orders", "patch", "losses", "pool", "domain"),
     "12": ("why-noise", "rest", "way-in", "turning", "nearly", "log-det"),
+    "13": ("beside", "weights", "pack", "share", "luck", "hours"),
 }
