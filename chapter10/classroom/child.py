@@ -235,7 +235,7 @@ def guard(folder: str, closed: tuple[str, ...], tell: Callable[[str], None]) -> 
         if what not in told and len(told) < REMARKS:
             told.add(what)
             tell(f"tried to {what}")
-        raise PermissionError("A submission may not {what}.", what=what)
+        raise PermissionError(f"A submission may not {what}.")
 
     def look(event: str, path: str, arguments: tuple) -> None:
         real = os.path.realpath(path)
