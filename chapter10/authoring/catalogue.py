@@ -7,6 +7,7 @@ import io
 import re
 import string
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -128,7 +129,7 @@ def update(language: str, root: Path = ROOT) -> list[str]:
     made.obsolete.clear()  # git keeps them
     path = po_path(language, root)
     write_atomic(path, as_po(made))
-    write_atomic(path.with_suffix(".mo"), as_mo(made))
+    write_atomic(path.with_suffix(".mo"), as_mo(stored(language, root)))
     return problems(language, root)
 
 
@@ -146,6 +147,7 @@ def as_mo(made: Catalog) -> bytes:
     from babel.messages.mofile import write_mo
 
     out = io.BytesIO()
+    made.creation_date = made.revision_date = datetime.fromtimestamp(0, timezone.utc)  # the same for the same entries
     write_mo(out, made)
     return out.getvalue()
 

@@ -49,7 +49,7 @@ TASK = Task(
     minutes=10,
     statement="A paper gives the best of its ten seeds, you give the mean of yours. Suppose that the results of a method's runs are "
     "normally distributed. By how many standard deviations does the best of so many runs lie above the mean, on average, by luck alone? "
-    "Simulate it, or integrate; to within 0.05.",
+    "Simulate it some ten thousand times, or integrate; to within 0.05.",
     answers=("luck",),
     stub=STUB,
     hints=(

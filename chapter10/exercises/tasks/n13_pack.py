@@ -57,8 +57,8 @@ TASK = Task(
     title="packing",
     section="10.5.2",
     minutes=5,
-    statement="A generator that has collapsed gives itself away by sameness, and a discriminator that sees one sample at a time can't "
-    "see it. PacGAN shows it m at a time. Write what makes the packs: a batch `x` [B, D], B a multiple of m, becomes [B/m, m·D]. "
+    statement="A generator that has collapsed gives itself away by sameness, and a discriminator that sees one sample at a time hardly "
+    "sees it. PacGAN shows it m at a time. Write what makes the packs: a batch `x` [B, D], B a multiple of m, becomes [B/m, m·D]. "
     "Each row holds m whole samples, one after the other, and each sample is in one pack. Which samples share a pack is up to you.",
     answers=("my_packs",),
     stub=STUB,

@@ -6,7 +6,7 @@ from chapter10.exercises.task import Mistake, Task
 
 STUB = """
 def my_rows(order, rank, world):
-    \"\"\"The global batch's places in the data [B], which process this is, how many there are -> its own places.\"\"\"
+    \"\"\"The global batch's places in the data [B], the process's number from 0 to world − 1, how many there are -> its own places.\"\"\"
     return None
 
 
