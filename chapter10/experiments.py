@@ -204,14 +204,13 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "dcgan-rules": (dcgan_rules.dcgan_rules, ("mnist",)),
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
-    "packing": (coverage.packing, tuple(coverage.MIXTURES)),
+    "packing": (coverage.packing, ("grid",)),
     "stacked": (stacked.stacked, ("mnist",)),
     "stacked-pacgan": (stacked.packed, ("mnist",)),
     "pacgan": (pacgan_study.pacgan, tuple(pacgan_study.MIXTURES)),
     "likelihood": (likelihood_study.likelihood, ("mnist",)),
     "ranking": (ranking_study.ranking, ("mnist",)),
     "ranking-rates": (ranking_study.rates, ("mnist",)),
-    "ranking-convolutions": (ranking_study.convolutions, ("mnist",)),
 }
 
 # name: what is to be said on top of the rows of one of its subjects
@@ -260,6 +259,6 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
             save_result(name, result, out)  # after each: who stops it keeps the seeds that are done
     if experiment == "mixtures":
         print(mixtures.table(rows))
-    if experiment in ("ranking", "ranking-convolutions"):
+    if experiment == "ranking":
         print(ranking_study.table(rows))
     return result

@@ -196,7 +196,7 @@ def violations(page: Browser, where: str) -> list[str]:
     """Serious and critical ones, each as a line."""
     if page.js("typeof axe") == "undefined":
         page.js(axe() + ";0")
-    options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"]})
+    options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"], "preload": False})
     found = page.js(
         f"axe.run(document.querySelectorAll({json.dumps(where)}), {options}).then(r => r.violations.flatMap("
         "v => v.nodes.map(n => [v.impact, v.id, n.html.slice(0, 120), n.failureSummary.slice(0, 200)])))"
