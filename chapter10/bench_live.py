@@ -12,6 +12,7 @@ the kernel, two figures as notebooks have them, a walk through a VAE and a histo
 """
 
 import contextlib
+import itertools
 import json
 import queue
 import re
@@ -210,21 +211,24 @@ def in_page(page: Chromium, html: str, folder: Path) -> dict[str, float]:
         " return e.closest('.c10-fields') ? 'FIELD' : e.tagName; })()"
     )
     keys = [("Enter", 13)] * 2 if tag == "BUTTON" else [("ArrowRight", 39), ("ArrowLeft", 37)]
+    if page.js(f"(e => e.type === 'range' && +e.value >= +e.max)({FIRST})"):  # a film begins at its end
+        keys.reverse()
     before = page.js("digest()")
     _press(page, *keys[0])
-    if page.js("digest()") == before:  # at the end of its range
+    if page.js("digest()") == before:  # as far as it goes
         keys.reverse()
         _press(page, *keys[0])
     if page.js("digest()") == before:
         raise InputError("A live figure stays as it is when an arrow key is pressed. Run its notebook again, and look at it.")
+    turns = itertools.cycle(reversed(keys))  # there and back, so that none goes beyond the end of a range
     found: dict[str, list[float]] = {"shown": [], "drawn": []}
     for what, times in found.items():
         page.js(f"seen.wait = {json.dumps(what == 'drawn')}; 0")
-        times += [_press(page, *keys[(i + 1) % 2])[what] for i in range(WARM + PRESSES)][WARM:]
+        times += [_press(page, *next(turns))[what] for _ in range(WARM + PRESSES)][WARM:]
     page.js("seen.wait = false; seen.frames = 0")
     begun, count = time.perf_counter(), 0
     while time.perf_counter() - begun < SECONDS:
-        _send(page, *keys[(count + 1) % 2], repeated=count > 1)
+        _send(page, *next(turns), repeated=count > 1)
         count += 1
     return {
         "drawn_ms": statistics.median(found["drawn"]), "key_to_picture_ms": statistics.median(found["shown"]),
