@@ -14,7 +14,26 @@ FLAGS = [
 ]  # fmt: skip
 
 
-class Chromium:
+class DevTools:
+    """What one asks of a page through Chromium's DevTools protocol, however its commands get there."""
+
+    def call(self, method: str, **params: object) -> dict:
+        """One command of the protocol, and its result."""
+        raise NotImplementedError
+
+    def js(self, expression: str) -> object:
+        """The value of an expression in the page; a promise is waited for."""
+        r = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in r:
+            raise AssertionError(json.dumps(r["exceptionDetails"])[:800])
+        return r["result"].get("value")
+
+    def key(self, name: str, code: int) -> None:
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
+
+
+class Chromium(DevTools):
     """One page in a headless browser with a profile of its own; close it, or use it in `with contextlib.closing(...)`.
 
     Args:
@@ -94,17 +113,6 @@ class Chromium:
             if time.monotonic() > end:
                 raise TimeoutError(f"{path} did not load")
             time.sleep(0.02)
-
-    def js(self, expression: str) -> object:
-        """The value of an expression in the page; a promise is waited for."""
-        r = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        if "exceptionDetails" in r:
-            raise AssertionError(json.dumps(r["exceptionDetails"])[:800])
-        return r["result"].get("value")
-
-    def key(self, name: str, code: int) -> None:
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
 
     def close(self) -> None:
         try:

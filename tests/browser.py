@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chapter10 import bench_gan_lab
+from chapter10.chromium import DevTools
 from chapter10.live import LiveFigure
 
 FLAGS = [
@@ -80,7 +81,7 @@ def _stop() -> None:
     _Driver.running = _Driver.browser = None
 
 
-class Browser:
+class Browser(DevTools):
     """One page with a profile of its own in headless Chromium; skips the test where there is none. Close it.
 
     Attributes:
@@ -110,17 +111,6 @@ class Browser:
 
     def open(self, path: Path) -> None:
         self.page.goto(path.as_uri())
-
-    def js(self, expression: str) -> object:
-        """The value of an expression in the page; a promise is waited for."""
-        r = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        if "exceptionDetails" in r:
-            raise AssertionError(json.dumps(r["exceptionDetails"])[:800])
-        return r["result"].get("value")
-
-    def key(self, name: str, code: int) -> None:
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         pressed = {"button": "left", "buttons": 1, "clickCount": 1}
