@@ -211,6 +211,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "likelihood": (likelihood_study.likelihood, ("mnist",)),
     "ranking": (ranking_study.ranking, ("mnist",)),
     "ranking-rates": (ranking_study.rates, ("mnist",)),
+    "ranking-convolutions": (ranking_study.convolutions, ("mnist",)),
 }
 
 # name: what is to be said on top of the rows of one of its subjects
@@ -259,6 +260,6 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
             save_result(name, result, out)  # after each: who stops it keeps the seeds that are done
     if experiment == "mixtures":
         print(mixtures.table(rows))
-    if experiment == "ranking":
+    if experiment in ("ranking", "ranking-convolutions"):
         print(ranking_study.table(rows))
     return result

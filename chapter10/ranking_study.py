@@ -1,12 +1,11 @@
 """All GANs and VAEs of the package trained for equally long, ranked, and the ranking beside that of Lucic et al. 2018.
 
-Run through `python -m chapter10 measure ranking-mnist --seeds 3`; `convolutions` is the same for those that Lucic et
-al. have too, with convolutions for all, as theirs have: a longer run, from Python, of which nothing is stored. Equal
-are the processor seconds of training on one thread. CycleGAN is left out: it translates images and makes none from
-noise. The chapter's generator and discriminator play five of the GANs' games, the VAE's networks make three of the
-others, so that there only the objective differs. Each family has the rate and the batch of its recipe; the four of
-the first run without a recipe have the best of three rates, tried with another seed for less time
-(`ranking-rates-mnist`).
+Run through `python -m chapter10 measure ranking-mnist --seeds 3`, and `ranking-convolutions-mnist` for those that
+Lucic et al. have too, with convolutions for all, as theirs have. Equal are the processor seconds of training on one
+thread. CycleGAN is left out: it translates images and makes none from noise. The chapter's generator and
+discriminator play five of the GANs' games, the VAE's networks make three of the others, so that there only the
+objective differs. Each family has the rate and the batch of its recipe; the four of the first run without a recipe
+have the best of three rates, tried with another seed for less time (`ranking-rates-mnist`).
 
 Lucic, Kurach, Michalski, Gelly and Bousquet 2018, Are GANs Created Equal? Their features are Inception's, so only the order
 may be compared.

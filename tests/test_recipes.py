@@ -364,6 +364,7 @@ LEAST_SEEDS = {
     "likelihood": 1,
     "ranking": 2,
     "ranking-rates": 1,
+    "ranking-convolutions": 2,
 }
 FIRST_SEED = {"ranking-rates": 100}  # tried with seeds that the ranking doesn't use
 
