@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from chapter10 import errors
+from chapter10.authoring import chinese
 from chapter10.authoring.texts import ROOT, names, parse, text_path
 from chapter10.errors import InputError
 from chapter10.files import write_atomic
@@ -164,7 +165,7 @@ def problems(language: str, root: Path = ROOT) -> list[str]:
     for id_ in have.keys() - ids:
         found.append(f"stale, nothing says it any more: {_short(id_)}")
     for id_ in ids & have.keys():
-        found += _entry_problems(have[id_])
+        found += [f"{told}: {_short(id_)}" for told in _entry_problems(have[id_])]
     compiled = po_path(language, root).with_suffix(".mo")
     if not compiled.is_file() or compiled.read_bytes() != as_mo(made):
         found.append("the compiled catalogue is out of step: python -m chapter10 author catalogue")
@@ -174,16 +175,21 @@ def problems(language: str, root: Path = ROOT) -> list[str]:
 def _entry_problems(message: Message) -> Iterator[str]:
     texts = [message.string] if isinstance(message.string, str) else list(message.string)
     if not all(texts):
-        yield f"untranslated: {_short(message.id)}"
+        yield "untranslated"
         return
     if message.fuzzy:
-        yield f"to be looked at, its English has changed: {_short(message.id)}"
+        yield "to be looked at, its English has changed"
     english = message.id if isinstance(message.id, str) else message.id[1]
     for text in texts:
         if places(text) != places(english):
-            yield f"other places for values than in English: {_short(message.id)}"
-    if texts == [message.id] and not any(comment.startswith(KEPT) for comment in message.user_comments):
-        yield f"the same as in English, without a comment '{KEPT}: why': {_short(message.id)}"
+            yield "other places for values than in English"
+    if texts == [message.id]:
+        if not any(comment.startswith(KEPT) for comment in message.user_comments):
+            yield f"the same as in English, without a comment '{KEPT}: why'"
+        return
+    for text in texts:
+        yield from chinese.amiss(text)
+        yield from chinese.other_terms(english, text)
 
 
 def places(text: str) -> list[str]:
