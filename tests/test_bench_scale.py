@@ -122,10 +122,19 @@ def test_threads_are_put_back():
     assert torch.get_num_threads() == before
 
 
-def test_the_machine_s_speed(monkeypatch):
-    monkeypatch.setattr(bench_scale, "MATRIX", 256)
+def test_the_machine_s_speed_is_that_of_one_thread(monkeypatch):
+    clock, counts, product = Clock(wall=0.5, processor=0.25), [], torch.Tensor.__matmul__
+
+    def timed(a, b):
+        counts.append(torch.get_num_threads())
+        clock.step(a)
+        return product(a, b)
+
+    monkeypatch.setattr(bench_scale, "MATRIX", 64)
+    monkeypatch.setattr(bench_scale, "time", clock)
+    monkeypatch.setattr(torch.Tensor, "__matmul__", timed)
     found = bench_scale.core_speed()
-    assert found["gigaflops"] > 0 and 0 < found["core_share"] < 1.5
+    assert found == {"gigaflops": pytest.approx(2 * 64**3 / 0.25 / 1e9), "core_share": 0.5} and set(counts) == {1}
 
 
 # Growth
