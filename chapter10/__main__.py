@@ -76,7 +76,10 @@ def _add_bench(commands) -> None:
 def _bench(options) -> int:
     if options.name not in BENCHES:
         raise InputError(
-            f"There is no bench {options.name!r}.{did_you_mean(options.name, BENCHES)} There are: {', '.join(BENCHES)}."
+            "There is no bench {name!r}.{value} There are: {choices}.",
+            name=options.name,
+            value=did_you_mean(options.name, BENCHES),
+            choices=', '.join(BENCHES),
         )
     import os
 

@@ -83,12 +83,19 @@ class Checkpoints:
         keep: int = 3,
     ):
         if every_steps is not None and (not isinstance(every_steps, int) or every_steps < 1):
-            raise InputError(f"every_steps is {every_steps!r}; give a whole number of steps from 1 up.")
+            raise InputError(
+                "every_steps is {every_steps!r}; give a whole number of steps from 1 up.",
+                every_steps=every_steps,
+            )
         if every_seconds is not None and not 0 < every_seconds < math.inf:  # written so that NaN fails too
-            raise InputError(f"every_seconds is {every_seconds!r}; give a number of seconds above 0.")
+            raise InputError(
+                "every_seconds is {every_seconds!r}; give a number of seconds above 0.",
+                every_seconds=every_seconds,
+            )
         if not isinstance(keep, int) or keep < 1:
             raise InputError(
-                f"keep is {keep!r}; give how many checkpoints are to stay, a whole number from 1 up."
+                "keep is {keep!r}; give how many checkpoints are to stay, a whole number from 1 up.",
+                keep=keep,
             )
         self.folder, self.keep = Path(folder), keep
         self.every_steps, self.every_seconds = every_steps, every_seconds
@@ -108,7 +115,9 @@ class Checkpoints:
             found = [NAME.fullmatch(name) for name in os.listdir(self.folder)]
         except OSError as error:
             raise CheckpointError(
-                f"{self.folder} can't be read ({error.strerror}). Give yourself the right to read it."
+                "{folder} can't be read ({strerror}). Give yourself the right to read it.",
+                folder=self.folder,
+                strerror=error.strerror,
             ) from None
         return sorted(int(match[1]) for match in found if match)
 
@@ -136,7 +145,10 @@ class Checkpoints:
             return stored
         if wrong:
             raise CheckpointError(
-                f"None of the {len(wrong)} checkpoints in {self.folder} can be read. Of the newest: {wrong[0]}"
+                "None of the {count} checkpoints in {folder} can be read. Of the newest: {wrong}",
+                count=len(wrong),
+                folder=self.folder,
+                wrong=wrong[0],
             )
         return None
 
@@ -167,7 +179,7 @@ class Checkpoints:
                 else "There is no checkpoint yet."
             )
             if last:
-                raise SaveError(f"{error} {kept}") from None
+                raise SaveError("{error} {kept}", error=error, kept=kept) from None
             _warn(f"{error} {kept} Training goes on, and tries again at the next checkpoint.")
             return False
         # One of a later step is what could not be read when training began: it must not count among the good ones.

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from chapter10.environment import in_notebook
 from chapter10.errors import ClaimFailed, InputError
+from chapter10.language import noted, say
 
 CHAPTER = {
-    "right": "The chapter is right here.",
-    "partly": "The chapter is right in part.",
-    "wrong": "The chapter needs a word here.",
+    "right": noted("The chapter is right here."),
+    "partly": noted("The chapter is right in part."),
+    "wrong": noted("The chapter needs a word here."),
 }
 
 
@@ -30,19 +31,21 @@ class Criterion:
 
 
 def at_least(value: float) -> Criterion:
-    return Criterion(f"at least {number(value)}", lambda m: m >= value)
+    return Criterion(say("at least {bound}", bound=number(value)), lambda m: m >= value)
 
 
 def at_most(value: float) -> Criterion:
-    return Criterion(f"at most {number(value)}", lambda m: m <= value)
+    return Criterion(say("at most {bound}", bound=number(value)), lambda m: m <= value)
 
 
 def between(low: float, high: float) -> Criterion:
-    return Criterion(f"between {number(low)} and {number(high)}", lambda m: low <= m <= high)
+    text = say("between {low} and {high}", low=number(low), high=number(high))
+    return Criterion(text, lambda m: low <= m <= high)
 
 
 def close_to(value: float, tolerance: float) -> Criterion:
-    return Criterion(f"{number(value)} within {number(tolerance)}", lambda m: abs(m - value) <= tolerance)
+    text = say("{value} within {tolerance}", value=number(value), tolerance=number(tolerance))
+    return Criterion(text, lambda m: abs(m - value) <= tolerance)
 
 
 def number(value: float) -> str:
@@ -91,30 +94,42 @@ class Verdict:
     @property
     def word(self) -> str:
         if not self.judged:
-            return "Shown, not judged"
-        return "Holds" if self.holds else "Fails"
+            return say("Shown, not judged")
+        return say("Holds") if self.holds else say("Fails")
 
     @property
     def measurement(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        over = f" ({self.over})" if self.over else ""
-        return f"{number(self.measured)}{unit}{over}; asked: {self.criterion.text}"
+        measured = f"{number(self.measured)}{unit}"
+        if not self.over:
+            return say("{measured}; asked: {asked}", measured=measured, asked=self.criterion.text)
+        return say("{measured} ({over}); asked: {asked}", measured=measured, over=self.over, asked=self.criterion.text)
 
     def __repr__(self) -> str:
-        chapter = f" {CHAPTER[self.chapter]}" if self.chapter and self.judged else ""
-        return f"[{self.word}] {self.statement} Measured: {self.measurement}. Section {self.section}.{chapter}"
+        return " ".join(filter(None, (f"[{self.word}] {self.statement}", self._evidence, self._chapter)))
+
+    @property
+    def _evidence(self) -> str:
+        return say("Measured: {measurement}. Section {section}.", measurement=self.measurement, section=self.section)
+
+    @property
+    def _chapter(self) -> str:
+        """What it says of the chapter, if it does."""
+        return say(CHAPTER[self.chapter]) if self.chapter and self.judged else ""
 
     def _ipython_display_(self) -> None:
         """Nothing: `claim` has shown the box already."""
 
     def html(self) -> str:
-        mark, colour = {"Holds": ("✓", EDGES["green"]), "Fails": ("✗", EDGES["red"])}.get(self.word, ("–", EDGES["grey"]))
-        chapter = f" <em>{CHAPTER[self.chapter]}</em>" if self.chapter and self.judged else ""
+        mark, colour = ("✓", EDGES["green"]) if self.holds else ("✗", EDGES["red"])
+        if not self.judged:
+            mark, colour = "–", EDGES["grey"]
+        chapter = f" <em>{html.escape(self._chapter)}</em>" if self._chapter else ""
+        told = say("Claim: {word}", word=self.word.lower())
         return (
-            f'<div role="note" aria-label="Claim: {self.word.lower()}" style="{box_style(colour)}">'
+            f'<div role="note" aria-label="{html.escape(told)}" style="{box_style(colour)}">'
             f'<strong>{mark} {self.word}.</strong> {html.escape(self.statement)}'
-            f'<div style="margin-top:4px">Measured: {html.escape(self.measurement)}. '
-            f"Section {html.escape(self.section)}.{chapter}</div></div>"
+            f'<div style="margin-top:4px">{html.escape(self._evidence)}{chapter}</div></div>'
         )
 
 
@@ -148,18 +163,32 @@ def claim(
         InputError: when the measurement is no number, or `chapter` is not one of the three.
     """
     if chapter is not None and chapter not in CHAPTER:
-        raise InputError(f"chapter is {chapter!r}; give one of: {', '.join(CHAPTER)}, or None.")
+        raise InputError(
+            "chapter is {chapter!r}; give one of: {choices}, or None.",
+            chapter=chapter,
+            choices=', '.join(CHAPTER),
+        )
     if not isinstance(criterion, Criterion):
-        raise InputError(f"The criterion is {criterion!r}; give at_least(…), at_most(…), between(…) or close_to(…).")
+        raise InputError(
+            "The criterion is {criterion!r}; give at_least(…), at_most(…), between(…) or close_to(…).",
+            criterion=criterion,
+        )
     try:
         measured = float(measured.detach() if isinstance(measured, Tensor) else measured)
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"The measurement of a claim is one number, found {type(measured).__name__}.") from None
+        raise InputError(
+            "The measurement of a claim is one number, found {kind}.",
+            kind=type(measured).__name__,
+        ) from None
     verdict = Verdict(statement, section, measured, criterion, unit, over, chapter, judged)
     _ledger[statement] = verdict  # a cell run again replaces its entry
     _show(verdict)
     if judged and not verdict.holds:
-        raise ClaimFailed(f"{statement} Measured: {verdict.measurement}.")
+        raise ClaimFailed(
+            "{statement} Measured: {measurement}.",
+            statement=statement,
+            measurement=verdict.measurement,
+        )
     return verdict
 
 
@@ -181,7 +210,7 @@ class Evidence:
     def __repr__(self) -> str:
         held = sum(v.holds for v in self.verdicts if v.judged)
         judged = sum(v.judged for v in self.verdicts)
-        return "\n".join([f"{held} of {judged} claims hold.", *map(repr, self.verdicts)])
+        return "\n".join([say("{held} of {judged} claims hold.", held=held, judged=judged), *map(repr, self.verdicts)])
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -191,12 +220,12 @@ class Evidence:
             f'<td style="text-align:left">{v.word}</td></tr>'
             for v in self.verdicts
         )
-        head = "".join(
-            f'<th scope="col" style="text-align:left">{name}</th>' for name in ("Section", "Claim", "Measured", "Verdict")
-        )
+        names = (say("Section"), say("Claim"), say("Measured"), say("Verdict"))
+        head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in names)
+        caption = say("What was claimed and measured in this notebook")
         return (
-            f'<table style="font-size:inherit"><caption style="text-align:left">What was claimed and measured in this '
-            f"notebook</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f'<table style="font-size:inherit"><caption style="text-align:left">{html.escape(caption)}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
 

@@ -123,7 +123,8 @@ def _explain_missing_names() -> None:
             trace = trace.tb_next
         if trace.tb_frame.f_code.co_name != "<module>":  # inside a function, the reader needs to see which line
             return shell.showtraceback(tb_offset=tb_offset)
-        lines = [f"NameError: {error}. If an earlier cell makes it, run that one first: Run, Run All Above Selected Cell."]
+        advice = say("If an earlier cell makes it, run that one first: Run, Run All Above Selected Cell.")
+        lines = [f"NameError: {error}. {advice}"]
         shell._showtraceback(kind, error, lines)
         return lines
 
@@ -149,16 +150,19 @@ def check_device(name: str) -> torch.device:
 def _why_no_cuda() -> str | None:
     """What is missing to compute on an NVIDIA GPU; None where nothing is."""
     if torch.version.cuda is None:
-        return "this PyTorch was built without CUDA: pytorch.org says how to install one that has it"
+        return say("this PyTorch was built without CUDA: pytorch.org says how to install one that has it")
     if not torch.cuda.is_available():
-        return f"PyTorch, built for CUDA {torch.version.cuda}, finds no NVIDIA GPU with a driver: `nvidia-smi` says what there is"
+        return say(
+            "PyTorch, built for CUDA {version}, finds no NVIDIA GPU with a driver: `nvidia-smi` says what there is",
+            version=torch.version.cuda,
+        )
     return None
 
 
 def _devices() -> list[str]:
     """What there is to compute on."""
     found = ["'cpu'"] + [f"'cuda:{i}' ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-    return found + ["'mps' (Apple's GPU)"] * torch.backends.mps.is_available()
+    return found + [say("'mps' (Apple's GPU)")] * torch.backends.mps.is_available()
 
 
 def _where() -> str:

@@ -57,7 +57,10 @@ def read_result(name: str) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(
-            f"The stored result {path.name} can't be read ({error}). Make it anew: python -m chapter10 measure {name}"
+            "The stored result {name} can't be read ({error}). Make it anew: python -m chapter10 measure {name_2}",
+            name=path.name,
+            error=error,
+            name_2=name,
         ) from None
 
 
@@ -236,9 +239,18 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
     """
     experiment, _, subject = name.rpartition("-")
     if name not in names():
-        raise InputError(f"There is no measurement {name!r}.{did_you_mean(name, names())} There are: {', '.join(names())}.")
+        raise InputError(
+            "There is no measurement {name!r}.{name_2} There are: {choices}.",
+            name=name,
+            name_2=did_you_mean(name, names()),
+            choices=', '.join(names()),
+        )
     if seeds < 1 or workers < 1:
-        raise InputError(f"{seeds} seeds and {workers} workers were asked for; give 1 or more of each.")
+        raise InputError(
+            "{seeds} seeds and {workers} workers were asked for; give 1 or more of each.",
+            seeds=seeds,
+            workers=workers,
+        )
     started, earlier = time.perf_counter(), 0.0
     rows: list[dict[str, Any]] = []
     spawn = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads in an unknown state

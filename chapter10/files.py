@@ -42,8 +42,13 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
     except OSError as error:
         kept = "The earlier file there is untouched" if os.path.isfile(path) else "Nothing was left there"
         raise SaveError(
-            f"{path} could not be written: {error.strerror or error}. {kept}. It needs {len(content) / 1e6:.1f} MB and the "
-            f"right to write in that folder{_free(path.parent)}: free some space or choose another."
+            "{path} could not be written: {value}. {kept}. It needs {value_2:.1f} MB and the right to write in "
+            "that folder{value_3}: free some space or choose another.",
+            path=path,
+            value=error.strerror or error,
+            kept=kept,
+            value_2=len(content) / 1000000.0,
+            value_3=_free(path.parent),
         ) from None
     finally:
         if name is not None and os.path.exists(name):
@@ -86,8 +91,9 @@ def check_writable(path: str | os.PathLike) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise SaveError(
-            f"{path} could not be written: {error.strerror or error}. Nothing was begun. Give a path in a folder "
-            f"where you may write."
+            "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",
+            path=path,
+            value=error.strerror or error,
         ) from None
 
 
@@ -125,10 +131,12 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
             raise FileNotFoundError
         path.open("rb").close()  # safetensors says of a file that may not be read that it isn't there
     except (FileNotFoundError, NotADirectoryError):
-        raise CheckpointError(f"There is no file {path}. Check the name, or train anew to make it.") from None
+        raise CheckpointError("There is no file {path}. Check the name, or train anew to make it.", path=path) from None
     except OSError as error:
         raise CheckpointError(
-            f"{path} can't be read ({error.strerror}). Give yourself the right to read it and its folder."
+            "{path} can't be read ({strerror}). Give yourself the right to read it and its folder.",
+            path=path,
+            strerror=error.strerror,
         ) from None
     try:
         with safe_open(path, framework="pt") as file:
@@ -137,13 +145,19 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} ({path.stat().st_size:,} bytes) can't be read as safetensors ({error}): it was cut off, or is "
-            f"another kind of file. Delete it and train anew, or fetch it again."
+            "{path} ({st_size:,} bytes) can't be read as safetensors ({error}): it was cut off, or is another kind "
+            "of file. Delete it and train anew, or fetch it again.",
+            path=path,
+            st_size=path.stat().st_size,
+            error=error,
         ) from None
     if header.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} is a safetensors file, but not one that chapter10 wrote (its format is "
-            f"{header.get('format', 'not named')!r}, expected {FORMAT!r}). Give the path of a checkpoint of this package."
+            "{path} is a safetensors file, but not one that chapter10 wrote (its format is {value!r}, expected "
+            "{FORMAT!r}). Give the path of a checkpoint of this package.",
+            path=path,
+            value=header.get('format', 'not named'),
+            FORMAT=FORMAT,
         )
     try:
         if header.get("crc32", checksum := _checksum(header, tensors)) != checksum:  # files of before have none
@@ -151,8 +165,11 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
         return _join(json.loads(header["structure"]), tensors), json.loads(header["metadata"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} is damaged: its description doesn't fit its tensors ({type(error).__name__}: {error}). Delete it and "
-            f"train anew, or fetch it again."
+            "{path} is damaged: its description doesn't fit its tensors ({kind}: {error}). Delete it and train "
+            "anew, or fetch it again.",
+            path=path,
+            kind=type(error).__name__,
+            error=error,
         ) from None
 
 
@@ -170,7 +187,11 @@ def _split(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         return {"tuple" if isinstance(value, tuple) else "list": items}
     if value is None or isinstance(value, (bool, int, float, str)):
         return {"value": value}
-    raise InputError(f"A {type(value).__name__} (at {name!r}) can't be stored; give tensors, numbers, strings or their nestings.")
+    raise InputError(
+        "A {kind} (at {name!r}) can't be stored; give tensors, numbers, strings or their nestings.",
+        kind=type(value).__name__,
+        name=name,
+    )
 
 
 def _join(node: dict, tensors: dict[str, Tensor]) -> Any:
@@ -200,8 +221,10 @@ def load_into(target: Any, state: dict[str, Any], path: str | os.PathLike) -> No
             target.load_state_dict(before)
             reason = " ".join(str(error).split())
     raise CheckpointError(
-        f"{path} is of another model: {reason}. Build the model with the settings it was trained with, or give "
-        f"another path."
+        "{path} is of another model: {reason}. Build the model with the settings it was trained with, or give "
+        "another path.",
+        path=path,
+        reason=reason,
     )
 
 

@@ -151,7 +151,11 @@ def train(
         InputError: for a name that is no family's, or a time that is none.
     """
     if kind not in ALL:
-        raise InputError(f"There is no {kind!r} to train. Choose one of: {', '.join(ALL)}.")
+        raise InputError(
+            "There is no {kind!r} to train. Choose one of: {choices}.",
+            kind=kind,
+            choices=', '.join(ALL),
+        )
     family = ALL[kind]
     recipe = recipes.get(f"{family.recipe}-{images.name}")
     with torch.random.fork_rng():
@@ -292,7 +296,9 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float:
     """Spearman's rank correlation: Pearson's of the ranks, from −1 to 1; NaN where one of them has no order at all."""
     if len(a) != len(b) or len(a) < 2:
         raise InputError(
-            f"There are {len(a)} values and {len(b)}; give two or more, as many of one as of the other."
+            "There are {count} values and {count_2}; give two or more, as many of one as of the other.",
+            count=len(a),
+            count_2=len(b),
         )
     middle = (len(a) + 1) / 2
     first, second = ([rank - middle for rank in ranks(values)] for values in (a, b))
@@ -303,7 +309,10 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float:
 def by_chance(a: Sequence[float], b: Sequence[float]) -> float:
     """The share of all orders of b that are correlated with a as strongly as b, one way or the other: exact, for up to 8 values."""
     if len(a) > 8:
-        raise InputError(f"There are {len(a)} values; all their orders are gone through for up to 8.")
+        raise InputError(
+            "There are {count} values; all their orders are gone through for up to 8.",
+            count=len(a),
+        )
     found = abs(spearman(a, b))
     orders = [abs(spearman(a, other)) for other in permutations(b)]
     return sum(rho >= found - 1e-9 for rho in orders) / len(orders)

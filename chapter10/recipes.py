@@ -253,7 +253,11 @@ def beta_recipe(beta: float, name: str) -> "Recipe":
     Stored for some β only; any other can be trained by `make`.
     """
     if name not in BETAS:
-        raise InputError(f"There are no images {name!r} to train with β. Choose one of: {', '.join(BETAS)}.")
+        raise InputError(
+            "There are no images {name!r} to train with β. Choose one of: {choices}.",
+            name=name,
+            choices=', '.join(BETAS),
+        )
     epochs = {"mnist": 4, "digits": 50, "shapes": 30}[name]
     return Recipe(
         f"beta{beta:g}-{name}",
@@ -273,7 +277,12 @@ RECIPES = _recipes()
 def get(name: str) -> Recipe:
     """The recipe of that name. Raises InputError, which names the nearest."""
     if name not in RECIPES:
-        raise InputError(f"There is no recipe {name!r}.{did_you_mean(name, RECIPES)} There are: {', '.join(RECIPES)}.")
+        raise InputError(
+            "There is no recipe {name!r}.{name_2} There are: {choices}.",
+            name=name,
+            name_2=did_you_mean(name, RECIPES),
+            choices=', '.join(RECIPES),
+        )
     return RECIPES[name]
 
 
@@ -287,23 +296,42 @@ def changeable(recipe: Recipe) -> tuple[str, ...]:
 def changed(recipe: Recipe, scale: str, changes: Changes) -> Recipe:
     """The recipe as a run has it. Raises InputError for a scale, a constant or a number that there can't be."""
     if scale not in recipe.epochs:
-        raise InputError(f"The scale {scale!r} is not known. Choose one of: {', '.join(recipe.epochs)}.")
+        raise InputError(
+            "The scale {scale!r} is not known. Choose one of: {choices}.",
+            scale=scale,
+            choices=', '.join(recipe.epochs),
+        )
     for name in ("epochs", "batch_size"):
         value = getattr(changes, name)
         if value is not None and (not isinstance(value, int) or value < 1):
-            raise InputError(f"{name} is {value!r}; give a whole number from 1 up.")
+            raise InputError("{name} is {value!r}; give a whole number from 1 up.", name=name, value=value)
     if changes.lr is not None and not 0 < changes.lr < math.inf:
-        raise InputError(f"lr is {changes.lr}; give a rate above 0, such as {recipe.lr:g}, which the recipe has.")
+        raise InputError(
+            "lr is {lr}; give a rate above 0, such as {lr_2:g}, which the recipe has.",
+            lr=changes.lr,
+            lr_2=recipe.lr,
+        )
     if changes.precision not in PRECISIONS:
         near = did_you_mean(changes.precision, PRECISIONS)
-        raise InputError(f"The precision {changes.precision!r} is not known.{near} Choose one of: {', '.join(PRECISIONS)}.")
+        raise InputError(
+            "The precision {precision!r} is not known.{near} Choose one of: {choices}.",
+            precision=changes.precision,
+            near=near,
+            choices=', '.join(PRECISIONS),
+        )
     known = changeable(recipe) if changes.constants else ()
     for name, value in changes.constants.items():
         if name not in known:
             there = f"There are: {', '.join(known)}" if known else "It has none but epochs, batch size and rate"
-            raise InputError(f"{recipe.name} has no setting {name!r}.{did_you_mean(name, known)} {there}.")
+            raise InputError(
+                "{name} has no setting {name_2!r}.{name_3} {there}.",
+                name=recipe.name,
+                name_2=name,
+                name_3=did_you_mean(name, known),
+                there=there,
+            )
         if not 0 <= value < math.inf:  # written so that NaN fails too
-            raise InputError(f"{name} is {value}; give a finite number from 0 up.")
+            raise InputError("{name} is {value}; give a finite number from 0 up.", name=name, value=value)
     return replace(
         recipe,
         epochs=recipe.epochs | {scale: changes.epochs or recipe.epochs[scale]},
@@ -628,15 +656,26 @@ def judge(name: str) -> metrics.Judge:
     """
     if get(name).build is not Classifier:
         classifiers = ", ".join(other for other, recipe in RECIPES.items() if recipe.build is Classifier)
-        raise InputError(f"{name!r} is no classifier. There are: {classifiers}.")
+        raise InputError(
+            "{name!r} is no classifier. There are: {classifiers}.",
+            name=name,
+            classifiers=classifiers,
+        )
     return metrics.Judge(load(name), name, about(name)["scores"]["accuracy"])
 
 
 def _stored(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     path = weights_path(get(name).name)
     if not path.exists():
-        raise CheckpointError(f"There are no stored weights for {name!r}. Make them: python -m chapter10 train {name}")
+        raise CheckpointError(
+            "There are no stored weights for {name!r}. Make them: python -m chapter10 train {name}",
+            name=name,
+        )
     state, about = load_state(path)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no weights of a model. Make them anew: python -m chapter10 train {name}")
+        raise CheckpointError(
+            "{path} holds no weights of a model. Make them anew: python -m chapter10 train {name}",
+            path=path,
+            name=name,
+        )
     return state, about

@@ -67,7 +67,10 @@ class Plan:
         if self.history not in KINDS:
             near = did_you_mean(self.history, KINDS)
             raise InputError(
-                f"A history can't be written as {self.history!r}.{near} Choose one of: {', '.join(KINDS)}."
+                "A history can't be written as {history!r}.{near} Choose one of: {choices}.",
+                history=self.history,
+                near=near,
+                choices=', '.join(KINDS),
             )
         self.checkpoints("")  # raises InputError for what can't be kept
 
@@ -114,12 +117,18 @@ class Run:
             Plan(**plan | {"changes": recipes.Changes(**plan["changes"])})
         except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(
-                f"There is no run in {folder}: no {path.name} is there. Give the folder that `train NAME --folder FOLDER` wrote."
+                "There is no run in {folder}: no {name} is there. Give the folder that `train NAME --folder "
+                "FOLDER` wrote.",
+                folder=folder,
+                name=path.name,
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
-                f"{path} can't be read as a run's ({type(error).__name__}: {error}). If it was changed by hand, put it "
-                f"back; else begin anew in another folder."
+                "{path} can't be read as a run's ({kind}: {error}). If it was changed by hand, put it back; else "
+                "begin anew in another folder.",
+                path=path,
+                kind=type(error).__name__,
+                error=error,
             ) from None
         return cls(folder, about)
 
@@ -349,8 +358,12 @@ def _check_same(run: Run, found: dict[str, Any]) -> None:
     if wanted != there:
         other = ", ".join(name for name in {**wanted, **there} if wanted.get(name) != there.get(name))
         raise CheckpointError(
-            f"The run in {run.folder} began with other data (different: {other}; then from {run.about['data']['source']}, "
-            f"now from {found['data']['source']}). Give it the same ones (CHAPTER10_DATA), or begin anew in another folder."
+            "The run in {folder} began with other data (different: {other}; then from {value}, now from "
+            "{value_2}). Give it the same ones (CHAPTER10_DATA), or begin anew in another folder.",
+            folder=run.folder,
+            other=other,
+            value=run.about['data']['source'],
+            value_2=found['data']['source'],
         )
     differing = differences(run.about["versions"], found["versions"])
     if torch.get_num_threads() != run.plan.threads:
@@ -362,14 +375,18 @@ def _check_same(run: Run, found: dict[str, Any]) -> None:
 def _check_empty(folder: Path) -> None:
     if (folder / "run.json").exists():
         raise SaveError(
-            f"{folder} holds a run already, which is left as it is. To go on with it: python -m chapter10 train "
-            f"--resume {quoted(folder)}; to begin anew give another folder."
+            "{folder} holds a run already, which is left as it is. To go on with it: python -m chapter10 train "
+            "--resume {folder_2}; to begin anew give another folder.",
+            folder=folder,
+            folder_2=quoted(folder),
         )
     if folder.is_dir() and any(
         path.name != "lock" and not path.name.startswith(".run.json.") for path in folder.iterdir()
     ):
         raise SaveError(
-            f"{folder} is not empty, and a run leaves many files. Give a new folder, such as {folder / 'run'}."
+            "{folder} is not empty, and a run leaves many files. Give a new folder, such as {value}.",
+            folder=folder,
+            value=folder / 'run',
         )
 
 
@@ -378,8 +395,11 @@ def check_space(folder: Path, needed: float) -> None:
     free, needed = shutil.disk_usage(folder).free, needed + MARGIN
     if free < needed:
         raise SaveError(
-            f"The disk of {folder} has {free / 1e6:,.0f} MB left, and this run needs about {needed / 1e6:,.0f} MB. "
-            f"Nothing was begun. Free some space, or give a folder on another disk."
+            "The disk of {folder} has {value:,.0f} MB left, and this run needs about {value_2:,.0f} MB. Nothing "
+            "was begun. Free some space, or give a folder on another disk.",
+            folder=folder,
+            value=free / 1000000.0,
+            value_2=needed / 1000000.0,
         )
 
 

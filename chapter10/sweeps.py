@@ -134,18 +134,26 @@ def read(path: str | os.PathLike) -> Sweep:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"{path} can't be read ({error.strerror}). Give a TOML file that describes a sweep."
+            "{path} can't be read ({strerror}). Give a TOML file that describes a sweep.",
+            path=path,
+            strerror=error.strerror,
         ) from None
     except ValueError as error:
         raise InputError(
-            f"{path} is no TOML: {error}. How a sweep is written stands in chapter10/sweeps.py."
+            "{path} is no TOML: {error}. How a sweep is written stands in chapter10/sweeps.py.",
+            path=path,
+            error=error,
         ) from None
     known = list(Sweep.__dataclass_fields__)
     for name in content:
         if name not in known:
             near = did_you_mean(name, known)
             raise InputError(
-                f"{path} has {name!r}, which a sweep has not.{near} There are: {', '.join(known)}."
+                "{path} has {name!r}, which a sweep has not.{near} There are: {choices}.",
+                path=path,
+                name=name,
+                near=near,
+                choices=', '.join(known),
             )
     try:
         sweep = _checked(content)
@@ -153,7 +161,7 @@ def read(path: str | os.PathLike) -> Sweep:
             if job.seed == sweep.seeds[0]:  # another seed changes nothing of it
                 recipes.changed(recipes.get(job.recipe), job.scale, job.changes)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError("{path}: {error}", path=path, error=error) from None
     return sweep
 
 
@@ -161,20 +169,29 @@ def _checked(content: dict[str, Any]) -> Sweep:
     """The file's content with its types as they should be. Raises InputError."""
     named = content.get("recipes", [])
     if not isinstance(named, list) or not named or not all(isinstance(name, str) for name in named):
-        raise InputError(f'recipes is {named!r}; give a list of names, such as ["vae20-mnist"].')
+        raise InputError('recipes is {named!r}; give a list of names, such as ["vae20-mnist"].', named=named)
     seeds = content.get("seeds", 1)
     seeds = list(range(seeds)) if _is(seeds, int) else seeds
     if not isinstance(seeds, list) or not seeds or not all(_is(seed, int) and seed >= 0 for seed in seeds):
         raise InputError(
-            f"seeds is {content['seeds']!r}; give how many, from 1 up, or a list of whole numbers."
+            "seeds is {content!r}; give how many, from 1 up, or a list of whole numbers.",
+            content=content['seeds'],
         )
     for name in WORDS:
         if not isinstance(content.get(name, ""), str):
-            raise InputError(f"{name} is {content[name]!r}; give a word in quotes.")
+            raise InputError(
+                "{name} is {content!r}; give a word in quotes.",
+                name=name,
+                content=content[name],
+            )
     fixed, grid = content.get("fixed", {}), content.get("grid", {})
     for name, table in (("fixed", fixed), ("grid", grid)):
         if not isinstance(table, dict):
-            raise InputError(f"{name} is {table!r}; give a table: [{name}] on a line, and settings below it.")
+            raise InputError(
+                "{name} is {table!r}; give a table: [{name}] on a line, and settings below it.",
+                name=name,
+                table=table,
+            )
     for name, values in [*((name, [value]) for name, value in fixed.items()), *grid.items()]:
         if (
             not isinstance(values, list)
@@ -182,15 +199,22 @@ def _checked(content: dict[str, Any]) -> Sweep:
             or not all(_is(value, (int, float)) for value in values)
         ):
             raise InputError(
-                f"The setting {name} is {values!r}; give numbers: one in [fixed], a list in [grid]."
+                "The setting {name} is {values!r}; give numbers: one in [fixed], a list in [grid].",
+                name=name,
+                values=values,
             )
     for name in fixed:
         if name in grid:
-            raise InputError(f"The setting {name} stands in [fixed] and in [grid]; leave one of them out.")
+            raise InputError(
+                "The setting {name} stands in [fixed] and in [grid]; leave one of them out.",
+                name=name,
+            )
     for name, values in [("recipes", named), ("seeds", seeds), *grid.items()]:
         if len(set(values)) < len(values):
             raise InputError(
-                f"{name} has a value twice: {values}. Each would be the same run; leave one out."
+                "{name} has a value twice: {values}. Each would be the same run; leave one out.",
+                name=name,
+                values=values,
             )
     given = {name: content[name] for name in WORDS if name in content}
     return Sweep(tuple(named), seeds=tuple(seeds), fixed=fixed, grid=grid, **given)
@@ -220,7 +244,10 @@ def sweep(sweep: Sweep, out: str | os.PathLike, workers: int | None = None) -> d
     workers = min(most, len(gpus) or most) if workers is None else workers
     if not 1 <= workers <= cores:
         raise InputError(
-            f"{workers} workers can't share {cores} core{'s' * (cores > 1)}; give a number from 1 to {cores}."
+            "{workers} workers can't share {cores} core{product}; give a number from 1 to {cores}.",
+            workers=workers,
+            cores=cores,
+            product='s' * (cores > 1),
         )
     check_writable(out / "sweep.json")
     jobs = {job.name: job for job in sweep.jobs()}
@@ -363,8 +390,11 @@ def _check_folder(out: Path, jobs: dict[str, Job]) -> None:
         ]
         if differs:
             raise InputError(
-                f"{out} holds runs of another sweep: {name} has {'; '.join(differs)}. Give another folder, or the file as "
-                f"it was; seeds, recipes and values of the grid may be added."
+                "{out} holds runs of another sweep: {name} has {choices}. Give another folder, or the file as it "
+                "was; seeds, recipes and values of the grid may be added.",
+                out=out,
+                name=name,
+                choices='; '.join(differs),
             )
 
 

@@ -72,7 +72,11 @@ class History:
     def __getitem__(self, part: str) -> list[float]:
         """One column, such as history["loss"]."""
         if self.rows and part not in self.rows[0]:
-            raise InputError(f"The history has no column {part!r}. It has: {', '.join(self.rows[0])}.")
+            raise InputError(
+                "The history has no column {part!r}. It has: {choices}.",
+                part=part,
+                choices=', '.join(self.rows[0]),
+            )
         return [row[part] for row in self.rows]
 
     def __len__(self) -> int:
@@ -410,31 +414,43 @@ def _not_finite(broken: tuple[int, str], epoch: int, steps: int, kept: int, meth
 
 def _check(method: Method, batches: BatchSource, epochs: int, schedules: dict[str, Schedule]) -> None:
     if not isinstance(epochs, int) or epochs < 1:
-        raise InputError(f"epochs is {epochs!r}; give a whole number from 1 up.")
+        raise InputError("epochs is {epochs!r}; give a whole number from 1 up.", epochs=epochs)
     if len(batches) < 1:
         raise InputError("There is no batch in an epoch: give more images, or a smaller batch size.")
     for name in schedules:
         if not hasattr(method, name):
-            raise InputError(f"A schedule is given for '{name}', which {type(method).__name__} does not have.")
+            raise InputError(
+                "A schedule is given for '{name}', which {kind} does not have.",
+                name=name,
+                kind=type(method).__name__,
+            )
 
 
 def _resume(method: Method, stored: Stored, plan: dict, epochs: int, part: _Part) -> list[dict[str, float]]:
     """Put the method, torch's random state and what is done of an epoch as they were stored; the rows of the history."""
     path, state, found = stored.path, stored.state, stored.metadata.get("plan")
     if not isinstance(state, dict) or not {"method", "random", "rows"} <= state.keys():
-        raise CheckpointError(f"{path} holds weights, not a checkpoint of a training. Give another path to begin anew.")
+        raise CheckpointError(
+            "{path} holds weights, not a checkpoint of a training. Give another path to begin anew.",
+            path=path,
+        )
     if found != plan:
         differs = ", ".join(f"{k}: {(found or {}).get(k)} there, {plan.get(k)} here" for k in plan if (found or {}).get(k) != plan[k])
         raise CheckpointError(
-            f"{path} was written by another plan of training ({differs or 'a schedule more'}), so going on from it would "
-            f"not end where either plan does. Give the same settings, or another path to begin anew."
+            "{path} was written by another plan of training ({value}), so going on from it would not end where "
+            "either plan does. Give the same settings, or another path to begin anew.",
+            path=path,
+            value=differs or 'a schedule more',
         )
     rows, begun = state["rows"], state.get("part")  # of files of before there is no part: they were written between epochs
     if len(rows) + bool(begun) > epochs:
         behind = f"more than {len(rows)}" if begun else len(rows)
         raise CheckpointError(
-            f"{path} has {behind} epochs of training behind it, more than the {epochs} asked for. Ask for "
-            f"more, or give another path to begin anew."
+            "{path} has {behind} epochs of training behind it, more than the {epochs} asked for. Ask for more, or "
+            "give another path to begin anew.",
+            path=path,
+            behind=behind,
+            epochs=epochs,
         )
     try:
         if begun:
@@ -443,7 +459,11 @@ def _resume(method: Method, stored: Stored, plan: dict, epochs: int, part: _Part
         for state_of in (*part.orders, parallel.random_state_here(state["random"])):  # all are tried, the last stays
             set_random_state(state_of)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} is damaged: it holds no random state of torch ({error}). Delete it to begin anew.") from None
+        raise CheckpointError(
+            "{path} is damaged: it holds no random state of torch ({error}). Delete it to begin anew.",
+            path=path,
+            error=error,
+        ) from None
     load_into(method, state["method"], path)
     return rows
 
@@ -531,7 +551,10 @@ class Averaged:
 def check_average(average: float) -> None:
     """Raise InputError for a decay of a moving average that there can't be."""
     if not 0 <= average < 1:
-        raise InputError(f"average is {average}; give a decay from 0 to below 1, such as 0.99.")
+        raise InputError(
+            "average is {average}; give a decay from 0 to below 1, such as 0.99.",
+            average=average,
+        )
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -560,7 +583,7 @@ def adam(module: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)
 def warmup_cosine(base: float, warmup: float = 0.2, final: float = 0.0) -> Schedule:
     """Up from 0 to `base` over the first share `warmup` of training, then down to `final` along half a cosine."""
     if not 0 <= warmup < 1:
-        raise InputError(f"warmup is {warmup}; give a share of training from 0 to below 1.")
+        raise InputError("warmup is {warmup}; give a share of training from 0 to below 1.", warmup=warmup)
 
     def schedule(done: float) -> float:
         if done < warmup:
@@ -573,7 +596,7 @@ def warmup_cosine(base: float, warmup: float = 0.2, final: float = 0.0) -> Sched
 def linear_decay(base: float, start: float = 0.5) -> Schedule:
     """`base` up to the share `start` of training, then down to 0 in a straight line, as CycleGAN's authors have it."""
     if not 0 <= start < 1:
-        raise InputError(f"start is {start}; give a share of training from 0 to below 1.")
+        raise InputError("start is {start}; give a share of training from 0 to below 1.", start=start)
     return lambda done: base * min(1.0, (1 - done) / (1 - start))
 
 
@@ -590,7 +613,7 @@ def cyclical_annealing(cycles: int = 4, share: float = 0.5, top: float = 1.0) ->
     """`cycles` equal pieces of training; in each, up from 0 to `top` over its first share, then constant (Fu et al. 2019)."""
     _check_annealing(share, top)
     if not isinstance(cycles, int) or cycles < 1:
-        raise InputError(f"cycles is {cycles!r}; give a whole number of cycles from 1 up.")
+        raise InputError("cycles is {cycles!r}; give a whole number of cycles from 1 up.", cycles=cycles)
 
     def schedule(done: float) -> float:
         within = done * cycles % 1 if done < 1 else 1.0  # the end belongs to the last cycle
@@ -602,7 +625,8 @@ def cyclical_annealing(cycles: int = 4, share: float = 0.5, top: float = 1.0) ->
 def _check_annealing(share: float, top: float) -> None:
     if not 0 < share <= 1:  # written so that NaN fails too
         raise InputError(
-            f"share is {share}; give a share of training above 0, up to 1: a rise of length 0 is no annealing."
+            "share is {share}; give a share of training above 0, up to 1: a rise of length 0 is no annealing.",
+            share=share,
         )
     if not 0 <= top < math.inf:
-        raise InputError(f"top is {top}; give a finite weight from 0 up.")
+        raise InputError("top is {top}; give a finite weight from 0 up.", top=top)

@@ -67,6 +67,7 @@ def test_nothing_names_a_folder_of_one_machine():
             ".gz",
             ".ipynb",
             ".woff2",
+            ".mo",
         }:  # authoring.problems reads the notebooks
             continue
         lines = (ROOT / path).read_text("utf-8").splitlines()
@@ -91,7 +92,8 @@ def test_requirements_are_ranges_with_a_lower_bound():
 
 def test_the_package_imports_only_what_requirements_bring():
     named = {"sklearn": "scikit-learn", "math_core": "math-core"}
-    brought = {"IPython", "jupyter_client", "nbclient", "nbconvert", "nbformat", "PIL", "pygments"}  # by JupyterLab and matplotlib
+    # by JupyterLab, jupytext and matplotlib
+    brought = {"IPython", "jupyter_client", "markdown_it", "nbclient", "nbconvert", "nbformat", "PIL", "pygments"}
     allowed = set(requirements()) | brought | set(sys.stdlib_module_names) | {"chapter10"}
     strangers = set()
     for path in (ROOT / "chapter10").rglob("*.py"):

@@ -1,11 +1,13 @@
-"""The catalogue of what is said to a reader: extracted from package, notebooks and tasks; checked; compiled. By Babel."""
+"""The catalogue of what is said to a reader: extracted from package, scripts, notebooks and tasks; checked; compiled. By Babel."""
 
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import re
 import string
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,7 +18,7 @@ from chapter10.authoring import chinese
 from chapter10.authoring.texts import ROOT, names, parse, text_path
 from chapter10.errors import InputError
 from chapter10.files import write_atomic
-from chapter10.language import DOMAIN, LANGUAGES, template
+from chapter10.language import DOMAIN, LANGUAGES, SENTENCE, template
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog, Message
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 # Which arguments are messages, as Babel takes it: None is the first.
 ERRORS = [name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.Chapter10Error)]
 KEYWORDS = {"say": None, "say_of": (2, 3), "noted": None, **dict.fromkeys(ERRORS)}
-SENTENCE = re.compile(r"[A-Za-z]{2,}[ ,:;.’'()\n-]+[A-Za-z]{2,}")  # two words: one alone is a key, a name or a short label
 KEPT = "kept"  # a translator's comment that begins so: the entry stays as it is, for the reason that follows
 
 
@@ -49,6 +50,14 @@ def of_package(root: Path = ROOT) -> Iterator[Found]:
             for _, message, comments, _ in extract("python", file, KEYWORDS, ["for the translator:"]):
                 message = message if isinstance(message, str) else tuple(message)
                 yield Found(message, path.relative_to(root).as_posix(), tuple(comments))
+
+
+def of_scripts(root: Path = ROOT) -> Iterator[Found]:
+    """What the pages' scripts say: the sentences in their calls of say("…")."""
+    from chapter10.live.page import said_in
+
+    for path in sorted((root / "chapter10" / "assets").glob("*.js")):
+        yield from (Found(message, path.relative_to(root).as_posix()) for message in said_in(path.read_text("utf-8")))
 
 
 def of_cells(root: Path = ROOT) -> Iterator[Found]:
@@ -86,7 +95,8 @@ def of_code(source: str) -> Iterator[Found]:
 
 
 def of_tasks() -> Iterator[Found]:
-    """What a task says: its statement, hints and reasons, and of each known mistake what there is to say."""
+    """What a task says: its statement, hints and reasons, what there is to say of each known mistake, and what was observed."""
+    from chapter10.exercises.observed import messages
     from chapter10.exercises.task import load
     from chapter10.exercises.task import names as tasks
 
@@ -94,6 +104,7 @@ def of_tasks() -> Iterator[Found]:
         place = f"chapter10/exercises/tasks/n{task.name.replace('-', '_')}.py"
         said = [task.title, task.statement, *task.hints, task.why, task.right, task.unanswered]
         said += [mistake.says for mistake in (*task.mistakes, *task.also)]
+        said += messages(inspect.getsource(sys.modules[task.observe.__module__]))
         for message in said:
             if message:
                 yield Found(message, place)
@@ -104,7 +115,7 @@ def extracted(root: Path = ROOT) -> Catalog:
     from babel.messages.catalog import Catalog
 
     made = Catalog(project=DOMAIN, charset="utf-8")
-    for found in (*of_package(root), *of_cells(root), *of_tasks()):
+    for found in (*of_package(root), *of_scripts(root), *of_cells(root), *of_tasks()):
         made.add(found.id, None, [(found.place, 0)], auto_comments=found.comments)
     return made
 

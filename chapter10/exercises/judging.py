@@ -2,7 +2,7 @@
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -11,13 +11,15 @@ from torch import Tensor
 
 from chapter10.claims import EDGES, box_style, number
 from chapter10.errors import Chapter10Error, InputError
-from chapter10.exercises import sandbox
+from chapter10.exercises import observed, sandbox
 from chapter10.exercises.look import Look, Seen
 from chapter10.exercises.task import Task, load
+from chapter10.language import noted, say, say_of
 
 COLOURS = {"right": EDGES["green"], "unanswered": EDGES["grey"]}
 SHOWN = 5  # printed lines
-WORDS = {"right": "Right", "unanswered": "Not yet begun"}
+WORDS = {"right": noted("Right"), "unanswered": noted("Not yet begun")}
+NOT_YET = noted("Not yet")
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,19 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        return WORDS.get(self.kind, "Not yet")
+        return say(WORDS.get(self.kind, NOT_YET))
 
     def __repr__(self) -> str:
-        return " ".join([f"[{self.word}] {self.text}", f"Section {self.section}.", *self.notes])
+        return " ".join([f"[{self.word}] {self.text}", say("Section {section}.", section=self.section), *self.notes])
 
     def _repr_html_(self) -> str:
         mark, colour = {"right": "✓", "unanswered": "…"}.get(self.kind, "→"), COLOURS.get(self.kind, EDGES["brown"])
         notes = "".join(f'<div style="margin-top:4px">{html.escape(note)}</div>' for note in self.notes)
+        told = say("Exercise {task}: {word}", task=self.task, word=self.word.lower())
         return (
-            f'<div role="note" aria-label="Exercise {self.task}: {self.word.lower()}" style="{box_style(colour)};'
+            f'<div role="note" aria-label="{html.escape(told)}" style="{box_style(colour)};'
             f'white-space:pre-line"><strong>{mark} {self.word}.</strong> {html.escape(self.text)} '
-            f"Section {html.escape(self.section)}.{notes}</div>"
+            f"{html.escape(say('Section {section}.', section=self.section))}{notes}</div>"
         )
 
 
@@ -124,7 +127,11 @@ def sight_of(task: Task, code: str) -> Sight:
         return Sight((), error)
     sight, outcome = see(task, answers, 6 * task.seconds)
     if outcome.late:
-        raise InputError(f"Task {task.name}: its own code takes longer than six times its limit of {task.seconds:g} s.")
+        raise InputError(
+            "Task {name}: its own code takes longer than six times its limit of {seconds:g} s.",
+            name=task.name,
+            seconds=task.seconds,
+        )
     return sight
 
 
@@ -142,8 +149,14 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
     task = load(task) if isinstance(task, str) else task
     if len(answers) != len(task.answers):
         named = ", ".join(task.answers)
-        raise InputError(f"Task {task.name} takes {len(task.answers)} answer{'s' * (len(task.answers) > 1)}: "
-                         f'check("{task.name}", {named}). Found {len(answers)}.')  # fmt: skip
+        raise InputError(
+            'Task {name} takes {count} answer{product}: check("{name}", {named}). Found {count_2}.',
+            name=task.name,
+            count=len(task.answers),
+            product='s' * (len(task.answers) > 1),
+            named=named,
+            count_2=len(answers),
+        )  # fmt: skip
     sight, outcome = see(task, list(answers), seconds)
     notes = _notes(outcome)
 
@@ -152,31 +165,40 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
         return Verdict(task.name, kind, text, section or task.section, mistake, notes, points)
 
     if all(answer is None for answer in answers):
-        return verdict("unanswered", task.unanswered)
+        return verdict("unanswered", say(task.unanswered))
     if outcome.late:
         return verdict("late", _late(outcome))
     if sight.same(sight_of(task, task.stub)) and not _forgot_to_return(task, sight, answers):
         # first, for a solution may take seconds, and notebooks run with their stubs
-        return verdict("unanswered", task.unanswered)
+        return verdict("unanswered", say(task.unanswered))
     truth = sight_of(task, task.solution)
     if sight.same(truth, judged_only=True):
         if sight.changed and not truth.changed:
-            return verdict("changed", f"The values are right, but your code writes over its argument {_listed(sight.changed)}: "
-                           "whoever calls it loses what was there. Work on a copy, or without the underscore.")  # fmt: skip
-        return verdict("right", task.right or "Nothing that was tried tells your answer from the solution.")
+            return verdict(
+                "changed",
+                say(
+                    "The values are right, but your code writes over its argument {names}: whoever calls it loses what was there. "
+                    "Work on a copy, or without the underscore.",
+                    names=_listed(sight.changed),
+                ),
+            )
+        return verdict("right", say(task.right) or say("Nothing that was tried tells your answer from the solution."))
     for other in task.also:
         if sight.same(sight_of(task, other.code)):
-            return verdict("right", other.says, other.section)
+            return verdict("right", say(other.says), other.section)
     for mistake in task.mistakes:
         if sight.same(sight_of(task, mistake.code)):
-            return verdict("mistake", filled(mistake.says, sight, truth), mistake.section, mistake.name)
+            return verdict("mistake", filled(say(mistake.says), sight, truth, task), mistake.section, mistake.name)
     if outcome.error is not None:
         return verdict("stopped", _stopped(outcome, answers))
-    over = f" And your code writes over its argument {_listed(sight.changed)}." if set(sight.changed) - set(truth.changed) else ""
+    over = ""
+    if set(sight.changed) - set(truth.changed):
+        over = " " + say("And your code writes over its argument {names}.", names=_listed(sight.changed))
     name, found, expected = _difference(sight, truth)
     empty = [answer_name for answer_name, answer in zip(task.answers, answers) if answer is None]
     if empty and found is not None and found.value is None and found.note.startswith("None"):
-        return verdict("near", f"{_listed(empty)} {'is' if len(empty) == 1 else 'are'} still None.")
+        return verdict("near", say_of(len(empty), "{names} is still None.", "{names} are still None.", names=_listed(empty)))
+    name, found, expected = observed.said(task, name), _told(task, found), _told(task, expected)
     return verdict("near", nearest(name, found, expected) + over)
 
 
@@ -201,12 +223,18 @@ def _difference(sight: Sight, truth: Sight) -> tuple[str, Seen | None, Seen]:
     return difference
 
 
-def filled(says: str, sight: Sight, truth: Sight) -> str:
+def _told(task: Task, seen: Seen | None) -> Seen | None:
+    """What was seen, its note in the reader's language."""
+    return seen if seen is None else replace(seen, note=observed.said(task, seen.note.removesuffix(": met").removesuffix(": missed")))
+
+
+def filled(says: str, sight: Sight, truth: Sight, task: Task) -> str:
     """A mistake's sentence with the numbers that were seen."""
     if "{" not in says:
         return says
     name, found, expected = _difference(sight, truth)
-    values = {"name": name, "found": "nothing", "expected": "nothing", "ratio": math.nan, "inverse": math.nan}
+    nothing = say("nothing")
+    values = {"name": observed.said(task, name), "found": nothing, "expected": nothing, "ratio": math.nan, "inverse": math.nan}
     if expected.value is not None:
         values["expected"] = _short(expected.value)
     if found is not None and found.value is not None:
@@ -224,34 +252,40 @@ def _ratio(found: Tensor, expected: Tensor) -> float:
 
 def _short(value: Tensor) -> str:
     flat = value.flatten()
-    return number(flat[0].item()) if flat.numel() else "nothing"
+    return number(flat[0].item()) if flat.numel() else say("nothing")
 
 
 def nearest(name: str, found: Seen | None, expected: Seen) -> str:
     """In what way an observation differs from the expected one: shape, sign, scale, gradient, limit, order."""
     if found is None:
-        return f"The check could not get as far as {name}: what came before it has the wrong form."
+        return say("The check could not get as far as {name}: what came before it has the wrong form.", name=name)
     if found.value is None:
         return _nothing(name, found, expected)
     if expected.value is None:
-        return f"{_capital(name)}: none was expected here, and yours has one ({_short(found.value)})."
+        return say("{name}: none was expected here, and yours has one ({found}).", name=_capital(name), found=_short(found.value))
     a, b = found.value, expected.value
     if expected.kind == "fact":
-        wrong = "should hold for your answer, and doesn't" if b else "holds for your answer, and shouldn't"
-        return f"This {wrong}: {name}."
+        if b:
+            return say("This should hold for your answer, and doesn't: {name}.", name=name)
+        return say("This holds for your answer, and shouldn't: {name}.", name=name)
     if expected.kind == "bound":
-        return f"{_capital(name)}: asked for {expected.note.split(':')[0]}, found {number(a.item())}."
+        return say("{name}: asked for {asked}, found {found}.", name=_capital(name), asked=expected.note, found=number(a.item()))
     if a.shape != b.shape:
         return _shape(name, a, b)
     if not torch.isfinite(a[torch.isfinite(b)]).all():
         bad = (~torch.isfinite(a) & torch.isfinite(b)).flatten()
         if bad.numel() == 1:
-            return f"{_capital(name)}: {a.item()} in place of a number."
-        return f"{_capital(name)}: {a.flatten()[bad][0].item()} in {int(bad.sum())} of {bad.numel()} places where a number is expected."
+            return say("{name}: {found} in place of a number.", name=_capital(name), found=a.item())
+        return say(
+            "{name}: {found} in {count} of {all} places where a number is expected.",
+            name=_capital(name), found=a.flatten()[bad][0].item(), count=int(bad.sum()), all=bad.numel(),
+        )  # fmt: skip
     if expected.kind == "number":
         if a != 0 and torch.allclose(a, -b, 0, expected.atol):
-            return f"{_capital(name)}: the size is right, the sign is not."
-        return f"{_capital(name)}: {number(a.item())} is too {'high' if a > b else 'low'}."
+            return say("{name}: the size is right, the sign is not.", name=_capital(name))
+        if a > b:
+            return say("{name}: {found} is too high.", name=_capital(name), found=number(a.item()))
+        return say("{name}: {found} is too low.", name=_capital(name), found=number(a.item()))
     return _values(name, a, b, expected)
 
 
@@ -261,93 +295,135 @@ def _values(name: str, a: Tensor, b: Tensor, expected: Seen) -> str:
 
     name = _capital(name)
     if close(a, -b):
-        return f"{name}: the size is right, the sign is not."
+        return say("{name}: the size is right, the sign is not.", name=name)
     if b.ndim == 2 and b.shape[0] == b.shape[1] and close(a, b.T):
-        return f"{name}: rows and columns are exchanged."
+        return say("{name}: rows and columns are exchanged.", name=name)
     if not b.any() and b.numel():
-        return f"{name} must be 0; found {number(a.flatten()[a.abs().argmax()].item())}."
+        return say("{name} must be 0; found {found}.", name=name, found=number(a.flatten()[a.abs().argmax()].item()))
     if not a.any():
         if b.numel() == 1:
-            return f"{name} is 0; expected {number(b.item())}."
-        return f"{name} is 0 everywhere; expected {number(b.flatten()[b.abs().argmax()].item())}, for one."
+            return say("{name} is 0; expected {expected}.", name=name, expected=number(b.item()))
+        largest = number(b.flatten()[b.abs().argmax()].item())
+        return say("{name} is 0 everywhere; expected {expected}, for one.", name=name, expected=largest)
     ratio = _ratio(a, b)
     if math.isfinite(ratio) and ratio and close(a, ratio * b):
-        times = f"{number(ratio)} times" if abs(ratio) >= 1 else f"1/{number(1 / ratio)} of"
+        more, share = number(ratio), number(1 / ratio)
+        if b.numel() > 1 and abs(ratio) >= 1:
+            return say(
+                "{name} comes out {ratio} times what is expected, everywhere: a factor is missing or too much.", name=name, ratio=more
+            )
         if b.numel() > 1:
-            return f"{name} comes out {times} what is expected, everywhere: a factor is missing or too much."
+            return say(
+                "{name} comes out 1/{share} of what is expected, everywhere: a factor is missing or too much.", name=name, share=share
+            )
         # Of one number any other is a multiple: that it is a factor is a guess, and only where it is a whole one.
         large = max(abs(ratio), 1 / abs(ratio))
         whole = 1.5 < large < 1000 and abs(large - round(large)) < min(1e-3 * large, 0.05)  # a large one is near some whole number
-        guess = f": {times} that. Is a factor missing, or too much?" if whole else "."
-        return f"{name}: expected {number(b.item())}, found {number(a.item())}{guess}"
+        values = {"name": name, "expected": number(b.item()), "found": number(a.item())}
+        if not whole:
+            return say("{name}: expected {expected}, found {found}.", **values)
+        if abs(ratio) >= 1:
+            return say(
+                "{name}: expected {expected}, found {found}: {ratio} times that. Is a factor missing, or too much?", ratio=more, **values
+            )
+        return say(
+            "{name}: expected {expected}, found {found}: 1/{share} of that. Is a factor missing, or too much?", share=share, **values
+        )
     offset = (a - b).flatten()[0]
     if b.numel() > 1 and close(a, b + offset):
-        way = "high" if offset > 0 else "low"
-        return f"{name} is {number(abs(offset.item()))} too {way} everywhere: a constant is missing or too much."
+        off = number(abs(offset.item()))
+        if offset > 0:
+            return say("{name} is {off} too high everywhere: a constant is missing or too much.", name=name, off=off)
+        return say("{name} is {off} too low everywhere: a constant is missing or too much.", name=name, off=off)
     if b.numel() > 1 and close(a.flatten().sort().values, b.flatten().sort().values):
-        return f"{name}: the right numbers in the wrong order."
+        return say("{name}: the right numbers in the wrong order.", name=name)
     wrong = ((a - b).abs() > expected.atol + expected.rtol * b.abs()).flatten()
     i = int((wrong * (a - b).abs().flatten()).argmax())
-    where = ""
-    if b.numel() > 1:
-        place = [int(j) for j in torch.unravel_index(torch.tensor(i), b.shape)]
-        where = f" at {place} ({int(wrong.sum())} of {b.numel()} are off)"
-    return f"{name}{where}: expected {number(b.flatten()[i].item())}, found {number(a.flatten()[i].item())}."
+    values = {"name": name, "expected": number(b.flatten()[i].item()), "found": number(a.flatten()[i].item())}
+    if b.numel() == 1:
+        return say("{name}: expected {expected}, found {found}.", **values)
+    return say(
+        "{name} at {place} ({off} of {all} are off): expected {expected}, found {found}.",
+        place=[int(j) for j in torch.unravel_index(torch.tensor(i), b.shape)], off=int(wrong.sum()), all=b.numel(), **values,
+    )  # fmt: skip
 
 
 def _shape(name: str, a: Tensor, b: Tensor) -> str:
-    text = f"{_capital(name)}: expected the shape {list(b.shape)}, found {list(a.shape)}."
+    text = say("{name}: expected the shape {expected}, found {found}.", name=_capital(name), expected=list(b.shape), found=list(a.shape))
+    more = _about_the_shape(a, b)
+    return f"{text} {more}"
+
+
+def _about_the_shape(a: Tensor, b: Tensor) -> str:
     if a.numel() == b.numel() and tuple(a.shape) != tuple(reversed(b.shape)):
-        return text + " There are as many numbers as there should be, in another shape: see reshape, squeeze and unsqueeze."
+        return say("There are as many numbers as there should be, in another shape: see reshape, squeeze and unsqueeze.")
     if b.ndim == 0 or b.numel() == 1:
-        return text + " One number is wanted: sum or average over the rest."
+        return say("One number is wanted: sum or average over the rest.")
     if a.ndim == 0 or a.numel() == 1:
-        return text + " You summed or averaged over everything."
+        return say("You summed or averaged over everything.")
     if tuple(a.shape) == tuple(reversed(b.shape)):
-        return text + " The axes are exchanged."
+        return say("The axes are exchanged.")
     if a.ndim > b.ndim:
-        return text + " An axis is left over: is a sum or a mean missing?"
+        return say("An axis is left over: is a sum or a mean missing?")
     differ = [axis for axis, (found, wanted) in enumerate(zip(a.shape, b.shape)) if found != wanted]
     if a.ndim == b.ndim and len(differ) == 1:
-        return text + f" It is axis {differ[0]} that has another length."
-    return text + " Look at the axis that you sum or average over."
+        return say("It is axis {axis} that has another length.", axis=differ[0])
+    return say("Look at the axis that you sum or average over.")
 
 
 def _nothing(name: str, found: Seen, expected: Seen) -> str:
     if found.note == "None":
-        return f"{_capital(name)}: your code gives None. Is there a return?"
+        return say("{name}: your code gives None. Is there a return?", name=_capital(name))
     if found.kind == "gradient":
-        return (f"{_capital(name)}: there is none. Something cuts the graph: detach, no_grad, .data, .item(), numpy, or a sample "
-                "that is drawn as a constant.")  # fmt: skip
+        return say(
+            "{name}: there is none. Something cuts the graph: detach, no_grad, .data, .item(), numpy, or a sample that is drawn as "
+            "a constant.",
+            name=_capital(name),
+        )
     if expected.kind == "missing" or found.kind == "missing":
-        return f"{_capital(name)}: found {found.note}."
-    return f"{_capital(name)}: expected {'a number' if expected.kind == 'number' else 'a tensor'}, found {found.note}."
+        return say("{name}: found {found}.", name=_capital(name), found=found.note)
+    if expected.kind == "number":
+        return say("{name}: expected a number, found {found}.", name=_capital(name), found=found.note)
+    return say("{name}: expected a tensor, found {found}.", name=_capital(name), found=found.note)
 
 
 def _late(outcome: sandbox.Outcome) -> str:
-    where = f" It was at `{outcome.line}`." if outcome.line else ""
-    return f"Stopped after {outcome.seconds:.0f} s, which is the limit.{where} Is there a loop that never ends?"
+    if not outcome.line:
+        return say("Stopped after {seconds:.0f} s, which is the limit. Is there a loop that never ends?", seconds=outcome.seconds)
+    return say(
+        "Stopped after {seconds:.0f} s, which is the limit. It was at `{line}`. Is there a loop that never ends?",
+        seconds=outcome.seconds,
+        line=outcome.line,
+    )
 
 
 CALLABLE, ARGUMENTS = "object is not callable", "positional argument"
-ADVICE = {
-    "second time": "The graph of the first backward is gone: one of the two must not go back so far (detach), or build its own.",
-    "does not require grad": "There is no gradient to go back through: a detach, a no_grad or a sample cuts it.",
-    "leaf Variable that requires grad": "It writes over a tensor that has a gradient: if it was handed in, work on a copy; if it is a "
-    "weight that is to be changed, do it under torch.no_grad().",
-    "modified by an inplace operation": "Something was written over that the gradient still needs.",
-    "Can't call numpy()": "numpy keeps no gradients, and here one is wanted: the same functions are in torch.",
-    "should be between 0 and 1": "This loss takes probabilities: logits go to the one whose name ends in with_logits.",
-    "probability tensor contains": "Logits are no probabilities: they may be negative.",
-    "can't be cast to the desired output type": "A tensor of whole numbers holds no fractions: make a new one, don't write into it.",
-    "dim must be a 2-tuple": "A norm takes one axis or two: put several together first, by flatten.",
-    CALLABLE: "Hand in the function or the class itself, by its name: not None, nor what it gives.",
-    "size of tensor": "Two shapes don't fit: print both.",
-    "cannot be multiplied": "Two shapes don't fit: print both. Is a size written as a number that is handed in as an argument?",
-    "before Module.__init__()": "The first line of __init__ is super().__init__().",
-    "not positive-definite": "Of points in rows, torch.cov wants the transpose; and N points span N − 1 dimensions at most.",
-    "not defined": "Is it a name of another cell? Run that one first, or make it here.",
-    ARGUMENTS: "Keep the arguments as they stand in the stub.",
+ADVICE = {  # a part of what Python says, and what to tell the reader
+    "second time": noted(
+        "The graph of the first backward is gone: one of the two must not go back so far (detach), or build its own."
+    ),
+    "does not require grad": noted("There is no gradient to go back through: a detach, a no_grad or a sample cuts it."),
+    "leaf Variable that requires grad": noted(
+        "It writes over a tensor that has a gradient: if it was handed in, work on a copy; if it is a weight that is to be changed, "
+        "do it under torch.no_grad()."
+    ),
+    "modified by an inplace operation": noted("Something was written over that the gradient still needs."),
+    "Can't call numpy()": noted("numpy keeps no gradients, and here one is wanted: the same functions are in torch."),
+    "should be between 0 and 1": noted("This loss takes probabilities: logits go to the one whose name ends in with_logits."),
+    "probability tensor contains": noted("Logits are no probabilities: they may be negative."),
+    "can't be cast to the desired output type": noted(
+        "A tensor of whole numbers holds no fractions: make a new one, don't write into it."
+    ),
+    "dim must be a 2-tuple": noted("A norm takes one axis or two: put several together first, by flatten."),
+    CALLABLE: noted("Hand in the function or the class itself, by its name: not None, nor what it gives."),
+    "size of tensor": noted("Two shapes don't fit: print both."),
+    "cannot be multiplied": noted(
+        "Two shapes don't fit: print both. Is a size written as a number that is handed in as an argument?"
+    ),
+    "before Module.__init__()": noted("The first line of __init__ is super().__init__()."),
+    "not positive-definite": noted("Of points in rows, torch.cov wants the transpose; and N points span N − 1 dimensions at most."),
+    "not defined": noted("Is it a name of another cell? Run that one first, or make it here."),
+    ARGUMENTS: noted("Keep the arguments as they stand in the stub."),
 }  # fmt: skip
 
 
@@ -355,20 +431,25 @@ def _stopped(outcome: sandbox.Outcome, answers: tuple[Any, ...]) -> str:
     error = outcome.error
     said = " ".join(str(error).split())[:300]
     if isinstance(error, SystemExit):
-        return "Your code ends the program (exit or quit). Let it return its answer instead."
+        return say("Your code ends the program (exit or quit). Let it return its answer instead.")
     if isinstance(error, RecursionError):
-        said = "it calls itself without end"
-    where = f", at `{outcome.line}`" if outcome.line else ""
+        said = say("it calls itself without end")
     if not outcome.line and not any(callable(answer) for answer in answers):
-        advice = ADVICE[CALLABLE] if CALLABLE in said else ""
-        return f"The check can't work with this answer ({type(error).__name__}: {said}). {advice}".rstrip()
+        advice = say(ADVICE[CALLABLE]) if CALLABLE in said else ""
+        told = say("The check can't work with this answer ({kind}: {said}).", kind=type(error).__name__, said=said)
+        return f"{told} {advice}".rstrip()
     of_the_call = () if not outcome.line else (CALLABLE, ARGUMENTS)  # in a line of the reader's it is a call of their own
-    advice = next((words for key, words in ADVICE.items() if key in said and key not in of_the_call), "")
+    advice = say(next((words for key, words in ADVICE.items() if key in said and key not in of_the_call), ""))
     if ARGUMENTS in said and not outcome.line and any(isinstance(answer, torch.nn.Module) for answer in answers):
-        advice = "A network was handed in; if the stub has a class, hand in the class itself."
+        advice = say("A network was handed in; if the stub has a class, hand in the class itself.")
     if isinstance(error, Chapter10Error):
-        advice = advice or "The package says so of what your code hands it."
-    return f"It stops with {type(error).__name__}{where}: {said}{'' if said.endswith(('.', '!')) else '.'} {advice}".rstrip()
+        advice = advice or say("The package says so of what your code hands it.")
+    values = {"kind": type(error).__name__, "said": said if said.endswith((".", "!", "。", "！")) else f"{said}."}
+    if outcome.line:
+        told = say("It stops with {kind}, at `{line}`: {said}", line=outcome.line, **values)
+    else:
+        told = say("It stops with {kind}: {said}", **values)
+    return f"{told} {advice}".rstrip()
 
 
 def _notes(outcome: sandbox.Outcome) -> tuple[str, ...]:
@@ -376,8 +457,9 @@ def _notes(outcome: sandbox.Outcome) -> tuple[str, ...]:
     if not lines:
         return ()
     shown = " | ".join(line[:100] for line in lines[:SHOWN])
-    more = f" | and {len(lines) - SHOWN} lines or more" if len(lines) > SHOWN else ""
-    return (f"Your code printed: {shown}{more}",)
+    if len(lines) > SHOWN:
+        shown += " | " + say("and {count} lines or more", count=len(lines) - SHOWN)
+    return (say("Your code printed: {shown}", shown=shown),)
 
 
 def _capital(text: str) -> str:
@@ -385,4 +467,4 @@ def _capital(text: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
+    return say(" and ").join(f"`{name}`" for name in names)

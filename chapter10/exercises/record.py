@@ -18,6 +18,7 @@ from chapter10.errors import DataError, InputError
 from chapter10.exercises.judging import Verdict
 from chapter10.exercises.task import Task
 from chapter10.files import write_atomic
+from chapter10.language import noted, say
 
 FORMAT = "chapter10 answers 1"
 VARIABLE = "CHAPTER10_PROGRESS"
@@ -37,9 +38,10 @@ class Standing:
 
     @property
     def word(self) -> str:
+        """In English, as it is handed in; whoever shows it says it."""
         if self.solved:
-            return "solved, after the solution" if self.solution_seen else "solved"
-        return "solution seen" if self.solution_seen else "begun" if self.tries or self.hints else "open"
+            return noted("solved, after the solution") if self.solution_seen else noted("solved")
+        return noted("solution seen") if self.solution_seen else noted("begun") if self.tries or self.hints else noted("open")
 
 
 def path() -> Path:
@@ -71,8 +73,11 @@ class Record:
                 file.write(line)
         except OSError as error:
             self.kept.append(event)
-            return (f"Your progress can't be saved in {self.file} ({error.strerror or error}): it lasts as long as this kernel. "
-                    f"Set {VARIABLE} to a file that you may write.")  # fmt: skip
+            return say(
+                "Your progress can't be saved in {file} ({error}): it lasts as long as this kernel. Set {variable} to a file that you "
+                "may write.",
+                file=self.file, error=error.strerror or error, variable=VARIABLE,
+            )  # fmt: skip
         return ""
 
     def events(self) -> list[dict[str, Any]]:

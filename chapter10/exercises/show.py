@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chapter10.claims import EDGES, box_style
 from chapter10.exercises.record import Standing
 from chapter10.exercises.task import Task
+from chapter10.language import say
 
 BOX = box_style(EDGES["blue"])
 
@@ -22,13 +23,13 @@ class Hint:
 
     @property
     def head(self) -> str:
-        return f"Hint {self.number} of {len(self.task.hints)}"
+        return say("Hint {number} of {count}", number=self.number, count=len(self.task.hints))
 
     def __repr__(self) -> str:
-        return f"{self.head}: {self.task.hints[self.number - 1]} {self.note}".rstrip()
+        return f"{self.head}: {say(self.task.hints[self.number - 1])} {self.note}".rstrip()
 
     def _repr_html_(self) -> str:
-        words = html.escape(self.task.hints[self.number - 1])
+        words = html.escape(say(self.task.hints[self.number - 1]))
         return f'<div role="note" style="{BOX}"><strong>{self.head}.</strong> {words}{_notes(self.note)}</div>'
 
 
@@ -38,14 +39,15 @@ class Solution:
     note: str = ""
 
     def __repr__(self) -> str:
-        return "\n".join(part for part in (self.task.solution.strip(), self.task.why, self.note) if part)
+        return "\n".join(part for part in (self.task.solution.strip(), say(self.task.why), self.note) if part)
 
     def _repr_html_(self) -> str:
         code = html.escape(self.task.solution.strip())
+        head = say("A solution of {task}.", task=self.task.name)
         return (
-            f'<div role="note" style="{BOX}"><strong>A solution of {self.task.name}.</strong>'
+            f'<div role="note" style="{BOX}"><strong>{html.escape(head)}</strong>'
             f'<pre style="background:none;color:inherit;margin:6px 0;overflow-x:auto">{code}</pre>'
-            f"{html.escape(self.task.why)}{_notes(self.note)}</div>"
+            f"{html.escape(say(self.task.why))}{_notes(self.note)}</div>"
         )
 
 
@@ -65,21 +67,23 @@ class Progress:
         rows = []
         for task in self.tasks:
             standing = self._of(task)
-            rows.append((task.name, task.title, f"{task.minutes} min", standing.word, f"{standing.tries} / {standing.hints}"))
+            minutes = say("{minutes} min", minutes=task.minutes)
+            rows.append((task.name, say(task.title), minutes, say(standing.word), f"{standing.tries} / {standing.hints}"))
         return rows
 
     def __repr__(self) -> str:
-        lines = [f"{self.solved} of {len(self.tasks)} solved."]
+        lines = [say("{solved} of {count} solved.", solved=self.solved, count=len(self.tasks))]
         lines += [f"{name:<20} {title:<40} {minutes:>7}  {word:<26} {tries}" for name, title, minutes, word, tries in self._rows()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        heads = ("Task", "", "Time", "State", "Tries / hints")
+        heads = (say("Task"), "", say("Time"), say("State"), say("Tries / hints"))
         head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in heads)
         body = "".join(
             "<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in row) + "</tr>" for row in self._rows()
         )
+        caption = say("{solved} of {count} exercises solved", solved=self.solved, count=len(self.tasks))
         return (
-            f'<table style="font-size:inherit"><caption style="text-align:left">{self.solved} of {len(self.tasks)} '
-            f"exercises solved</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f'<table style="font-size:inherit"><caption style="text-align:left">{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )

@@ -15,6 +15,7 @@ import torch
 
 from chapter10.errors import InputError
 from chapter10.exercises.look import Enough, Look
+from chapter10.language import noted
 
 PRELUDE = """
 import math
@@ -84,7 +85,7 @@ class Task:
     ways: tuple[str, ...] = ()
     setting: str = ""
     right: str = ""
-    unanswered: str = "Not answered yet."
+    unanswered: str = noted("Not answered yet.")
     seconds: float = 10.0
     situations: int = 2
     points: int = 2
