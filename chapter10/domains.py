@@ -15,6 +15,7 @@ from torch import Tensor
 
 from chapter10 import data
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.nets import check_sizes, in_chunks
 
 INK, PAPER = (36, 62, 138), (246, 236, 214)  # red, green, blue: blue ink on cream paper
@@ -88,9 +89,9 @@ class Pair:
 
 PAIRS = {
     # No formula makes a digit of its outline: the classifier reads the outline itself.
-    "outlines": Pair("digits", "outlines", _as_it_is, outline, _as_it_is, _as_it_is),
+    "outlines": Pair(noted("digits"), noted("outlines"), _as_it_is, outline, _as_it_is, _as_it_is),
     "colour": Pair("white on black", "ink on paper", on_black, on_paper, _grey, _amount_of_ink),
-    "rotated": Pair("upright", "turned by 90°", _as_it_is, turned, _as_it_is, _turned_back),
+    "rotated": Pair(noted("upright"), noted("turned by 90°"), _as_it_is, turned, _as_it_is, _turned_back),
 }
 
 

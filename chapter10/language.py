@@ -9,6 +9,7 @@ through the standard library's gettext; `python -m chapter10 author catalogue` e
 import ast
 import gettext
 import os
+import re
 import string
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Any
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DOMAIN = "chapter10"
+SENTENCE = re.compile(r"[A-Za-z]{2,}[ ,:;.’'()\n-]+[A-Za-z]{2,}")  # two words: one alone is a key, a name or a short label
 
 _current: gettext.NullTranslations = gettext.NullTranslations()
 _name = "en"
@@ -125,7 +127,7 @@ class Cells(ast.NodeTransformer):
     """
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        if not isinstance(node.value, str):
+        if not isinstance(node.value, str) or not SENTENCE.search(node.value):  # a key: the label of that word is no other name for it
             return node
         text = _look_up(node.value)
         return node if text == node.value else ast.copy_location(ast.Constant(text), node)

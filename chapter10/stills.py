@@ -50,6 +50,8 @@ class Still:
         self, s: str, x: float, y: float, *, size: float = 12, color: str = INK, align: str = "left", bold: bool = False,
         halo: bool = False,
     ) -> None:  # fmt: skip
+        if any(ord(c) >= 0x2E80 for c in s):  # Chinese, which the font has no signs for: page and alt text say it
+            return
         # "$" would start a formula
         t = self.ax.text(
             x, y, s.replace("$", r"\$"), size=size * 0.66, color=color, ha=align, va="baseline",

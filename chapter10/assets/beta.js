@@ -5,18 +5,18 @@ KINDS.beta = (d, ui) => {
   const [h, w] = d.shape, k = d.scale, n = d.names.length, pitch = w * k + 8, {left, rows, steps, size} = d, paint = painter(h, w), ink = d.invert ? 1 : 0;
   const seen = bytes(d.pixels), models = d.models.map(m => ({...m, net: network(m.net)}));
   ui.stage.style.maxWidth = d.width + 'px';
-  const A = ui.panel(d.width, d.height, data.alt), B = ui.panel(...size.bars, 'KL of each latent dimension as bars, the greatest first'), C = ui.panel(...size.curve, 'Reconstruction over KL, a point for each β');
+  const A = ui.panel(d.width, d.height, data.alt), B = ui.panel(...size.bars, say("KL of each latent dimension as bars, the greatest first")), C = ui.panel(...size.curve, say("Reconstruction over KL, a point for each β"));
   const beta = ui.slider({label: 'β', min: 0, max: models.length - 1, step: 1, value: d.start, text: i => models[i].beta});
   const bar = ui.buttons(), table = ui.read('table'), values = d.numbers.map(() => make('td'));
   const choice = (label, options, value) => {
-    const id = ui.uid + '-' + label.replace(/\W/g, ''), e = make('select', {id}, ...options.map((t, i) => make('option', {value: i}, t)));
+    const id = ui.uid + '-menu' + bar.childElementCount, e = make('select', {id}, ...options.map((t, i) => make('option', {value: i}, t)));
     e.value = value;
     on(e, 'change', ui.request);
     bar.append(make('span', {style: 'white-space:nowrap'}, make('label', {for: id, style: 'margin-right:6px'}, label), e));
     return e;
   };
-  const dimension = choice('Walk along', models[0].order.map(String), 0), image = choice('from', d.names, d.image), pick = (e, v) => { e.value = v; ui.request(); };
-  ui.button(bar, 'Next dimension', () => pick(dimension, (+dimension.value + 1) % models[0].order.length));
+  const dimension = choice(say("Walk along"), models[0].order.map(String), 0), image = choice(say("from"), d.names, d.image), pick = (e, v) => { e.value = v; ui.request(); };
+  ui.button(bar, say("Next dimension"), () => pick(dimension, (+dimension.value + 1) % models[0].order.length));
   table.append(make('thead', {}, make('tr', {}, ...d.numbers.map(t => make('th', {scope: 'col'}, t)))), make('tbody', {}, make('tr', {}, ...values)));
   // A place of the canvas as numbers in its own pixels
   const pressed = (p, act) => {
@@ -44,7 +44,7 @@ KINDS.beta = (d, ui) => {
         beta.say(d.numbers.map((t, q) => t + ' ' + m.numbers[q]).join(', '));
       }
       A.show(g => {
-        ['images', 'decoded,'].forEach((t, q) => text(g, t, 2, rows[q] + h * k / 2 + 4 - 8 * q, {bold: q}));
+        [say("images"), say("decoded,")].forEach((t, q) => text(g, t, 2, rows[q] + h * k / 2 + 4 - 8 * q, {bold: q}));
         text(g, 'β = ' + m.beta, 2, rows[1] + h * k / 2 + 12, {bold: 1, color: BLUE});
         for (let q = 0; q < n; q++) {
           const x = left + q * pitch, y = m.net(m.codes[q]);
@@ -52,7 +52,8 @@ KINDS.beta = (d, ui) => {
           paint(g, x, rows[1], k, p => grey(Math.abs(ink - y[p])));
           if (q === i) path(g, [[x - 3, rows[0] - 3], [x + w * k + 3, rows[0] - 3], [x + w * k + 3, rows[1] + h * k + 3], [x - 3, rows[1] + h * k + 3], [x - 3, rows[0] - 3]], {stroke: '#d55e00', width: 2});
         }
-        text(g, `${name} of ${d.names[i]} from ${fmt(steps[0], 0)} to ${fmt(steps[steps.length - 1], 0)}; it costs ${nats(j)} nats, and is ${fmt(m.codes[i][j])} as encoded`, left, rows[2] - 9, {bold: 1});
+        const walked = {name, image: d.names[i], first: fmt(steps[0], 0), last: fmt(steps[steps.length - 1], 0), cost: nats(j), value: fmt(m.codes[i][j])};
+        text(g, say("{name} of {image} from {first} to {last}; it costs {cost} nats, and is {value} as encoded", walked), left, rows[2] - 9, {bold: 1});
         text(g, name + ' =', left - 12, rows[2] + h * k + 16, {align: 'right', color: SOFT});
         walk(s).forEach((y, q) => {
           const x = left + q * pitch;
@@ -61,7 +62,7 @@ KINDS.beta = (d, ui) => {
         });
       });
       B.show(g => {
-        text(g, 'KL of each dimension, nats', 2, 15, {bold: 1});
+        text(g, say("KL of each dimension, nats"), 2, 15, {bold: 1});
         for (const t of d.ticks.kl) { path(g, [[u0, tall(t)], [u1, tall(t)]], {stroke: LINE}); text(g, fmt(t, d.digits), u0 - 5, tall(t) + 4, {size: 11, color: SOFT, align: 'right'}); }
         m.order.forEach((q, p) => {
           const x = u0 + p * wide, y = tall(m.kl[q]);
@@ -71,7 +72,7 @@ KINDS.beta = (d, ui) => {
         path(g, [[u0, v1], [u1, v1]], {stroke: INK});
       });
       C.show(g => {
-        text(g, 'reconstruction over KL, nats', 2, 15, {bold: 1});
+        text(g, say("reconstruction over KL, nats"), 2, 15, {bold: 1});
         for (const t of d.ticks.y) { path(g, [[x0, Y(t)], [x1, Y(t)]], {stroke: LINE}); text(g, fmt(t, 0), x0 - 5, Y(t) + 4, {size: 11, color: SOFT, align: 'right'}); }
         axis(g, d.ticks.x, X, y1, x0, x1);
         path(g, models.map(q => [X(q.at[0]), Y(q.at[1])]), {stroke: SOFT, width: 1.5});

@@ -107,9 +107,9 @@ KINDS.code = (d, ui) => {
   const icons = bytes(d.tiles), paint = painter(h, w), icon = painter(tile, tile), ink = d.invert ? 1 : 0;
   const over = n => { const e = make('div', {class: 'c10-over', style: `width:${n}px`}); ui.stage.append(e); return e; };
   ui.stage.style.maxWidth = d.width + 'px';
-  const A = ui.panel(side, side + T, `The map of ${rows} times ${columns} codes`, over(side)), B = ui.panel(side, side + T, 'The picture decoded from the map');
-  const C = ui.panel(d.column, side + T, 'The original, and what changed since the codes were as encoded'), P = ui.panel(d.width, d.palette, `The ${K} codes to choose from`, over(d.width));
-  const bar = ui.buttons(), read = ui.read(), table = ui.read('table'), names = ['cells changed', 'pixels changed by more than 0.1', 'squared error to the original', 'as encoded'];
+  const A = ui.panel(side, side + T, say("The map of {rows} times {columns} codes", {rows, columns}), over(side)), B = ui.panel(side, side + T, say("The picture decoded from the map"));
+  const C = ui.panel(d.column, side + T, say("The original, and what changed since the codes were as encoded")), P = ui.panel(d.width, d.palette, say("The {count} codes to choose from", {count: K}), over(d.width));
+  const bar = ui.buttons(), read = ui.read(), table = ui.read('table'), names = [say("cells changed"), say("pixels changed by more than 0.1"), say("squared error to the original"), say("as encoded")];
   const values = names.map(() => make('td')), each = d.width / d.columns;
   table.append(make('thead', {}, make('tr', {}, ...names.map(t => make('th', {scope: 'col'}, t)))), make('tbody', {}, make('tr', {}, ...values)));
   read.setAttribute('aria-live', 'polite');
@@ -130,16 +130,16 @@ KINDS.code = (d, ui) => {
     codes = Array.from(encoded); before = decode(codes);
   };
   const error = y => original.reduce((t, v, i) => t + (v / 255 - y[i]) ** 2, 0);
-  const place = i => `row ${Math.floor(i / columns) + 1}, column ${i % columns + 1}`;
+  const place = i => say("row {row}, column {column}", {row: Math.floor(i / columns) + 1, column: i % columns + 1});
   const write = k => { codes[at] = (k + K) % K; ui.request(); };
-  const map = fields(A, [0, T, columns * cell, rows * cell], columns, cells, {role: 'group', 'aria-label': `Code map, ${rows} rows of ${columns}; plus and minus change a code`}, {},
+  const map = fields(A, [0, T, columns * cell, rows * cell], columns, cells, {role: 'group', 'aria-label': say("Code map, {rows} rows of {columns}; plus and minus change a code", {rows, columns})}, {},
     i => { at = i; ui.request(); }, k => '+=-_−'.includes(k) && (write(codes[at] + ('+='.includes(k) ? 1 : -1)), true));
-  const palette = fields(P, [0, T, d.width, d.palette - T], d.columns, K, {role: 'radiogroup', 'aria-label': 'Code of the chosen cell'}, {role: 'radio'}, write, () => false);
-  palette.all.forEach((b, i) => b.setAttribute('aria-label', `code ${i}, in ${d.used[i]} of the cells`));
-  ui.button(bar, 'Reset the cell', () => write(encoded[at]));
-  ui.button(bar, 'Reset all', () => { codes = Array.from(encoded); ui.request(); });
-  if (d.names.length > 1) ui.button(bar, 'Another image', () => { open((shown + 1) % d.names.length); ui.request(); });
-  ui.button(bar, 'All codes at random', () => { codes = codes.map(() => Math.floor(K * Math.random())); ui.request(); });
+  const palette = fields(P, [0, T, d.width, d.palette - T], d.columns, K, {role: 'radiogroup', 'aria-label': say("Code of the chosen cell")}, {role: 'radio'}, write, () => false);
+  palette.all.forEach((b, i) => b.setAttribute('aria-label', say("code {code}, in {share} of the cells", {code: i, share: d.used[i]})));
+  ui.button(bar, say("Reset the cell"), () => write(encoded[at]));
+  ui.button(bar, say("Reset all"), () => { codes = Array.from(encoded); ui.request(); });
+  if (d.names.length > 1) ui.button(bar, say("Another image"), () => { open((shown + 1) % d.names.length); ui.request(); });
+  ui.button(bar, say("All codes at random"), () => { codes = codes.map(() => Math.floor(K * Math.random())); ui.request(); });
   open(shown);
   map.to(at);
 
@@ -155,26 +155,26 @@ KINDS.code = (d, ui) => {
       const y = decode(codes), left = at % columns, top = Math.floor(at / columns);
       let cellsChanged = 0, pixelsChanged = 0;
       A.show(g => {
-        text(g, `codes of ${d.names[shown]}`, 2, 15, {bold: 1});
+        text(g, say("codes of {image}", {image: d.names[shown]}), 2, 15, {bold: 1});
         codes.forEach((k, i) => {
           const u = i % columns * cell, v = T + Math.floor(i / columns) * cell;
           code(g, k, u, v, cell);
           if (k !== encoded[i]) { cellsChanged++; frame(g, u, v, cell, cell, '#d55e00', 2); } else frame(g, u, v, cell, cell, LINE, 1);
-          const said = `${place(i)}: code ${k}`;
+          const said = say("{place}: code {code}", {place: place(i), code: k});
           if (map.all[i].ariaLabel !== said) map.all[i].setAttribute('aria-label', said);
           map.all[i].setAttribute('aria-current', i === at);
         });
         frame(g, left * cell, T + top * cell, cell, cell, BLUE, 4);
       });
       B.show(g => {
-        text(g, 'decoded', 2, 15, {bold: 1});
+        text(g, say("decoded"), 2, 15, {bold: 1});
         paint(g, 0, T, scale, q => grey(Math.abs(ink - y[q])));
         frame(g, left * w / columns * scale, T + top * h / rows * scale, w / columns * scale, h / rows * scale, BLUE, 2);
       });
       C.show(g => {
-        text(g, 'original', 2, 15, {bold: 1});
+        text(g, say("original"), 2, 15, {bold: 1});
         paint(g, 0, T, small, q => grey(Math.abs(ink - original[q] / 255)));
-        text(g, 'change', 2, d.second - 9, {bold: 1});
+        text(g, say("change"), 2, d.second - 9, {bold: 1});
         // more ink blue, less ink orange, on white
         paint(g, 0, d.second, small, q => {
           const t = y[q] - before[q], u = Math.min(1, Math.abs(t));
@@ -193,9 +193,10 @@ KINDS.code = (d, ui) => {
         palette.all.forEach((b, k) => b.setAttribute('aria-checked', k === codes[at]));
         palette.to(codes[at]);
       });
-      const found = [`${cellsChanged} of ${cells}`, `${pixelsChanged} of ${h * w}`, fmt(error(y)), fmt(error(before))];
+      const of = (number, count) => say("{number} of {count}", {number, count}), found = [of(cellsChanged, cells), of(pixelsChanged, h * w), fmt(error(y)), fmt(error(before))];
       values.forEach((e, i) => e.textContent = found[i]);
-      const said = `${d.names[shown]}, ${place(at)}: code ${codes[at]}` + (codes[at] === encoded[at] ? ', as encoded' : `, encoded as ${encoded[at]}`);
+      const now = {image: d.names[shown], place: place(at), code: codes[at], encoded: encoded[at]};
+      const said = codes[at] === encoded[at] ? say("{image}, {place}: code {code}, as encoded", now) : say("{image}, {place}: code {code}, encoded as {encoded}", now);
       if (read.textContent !== said) read.textContent = said;
     }};
 };

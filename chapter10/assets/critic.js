@@ -66,12 +66,12 @@ const bestCritic = (x, y) => {
 };
 
 KINDS.critic = (d, ui) => {
-  const A = ui.panel(520, 412, data.alt), B = ui.panel(268, 412, 'The critic’s estimate over its steps, beside the exact distance');
+  const A = ui.panel(520, 412, data.alt), B = ui.panel(268, 412, say("The critic’s estimate over its steps, beside the exact distance"));
   const R = d.reach, N = d.points, xs = Float64Array.from(range(-R, R, N)), real = Float64Array.from(floats(d.real)), first = Float64Array.from(floats(d.fakes)), n = real.length;
   const bar = ui.buttons(), choices = ui.buttons();
   let C, u, fakes, at, steps, history, broken, playing = false, start = 0;
   const guard = act => () => { try { act(); ui.request(); } catch (e) { stop(); fail(ui.root, e); } };
-  const stop = () => { playing = false; if (play) play.textContent = 'Play'; };
+  const stop = () => { playing = false; if (play) play.textContent = say("Play"); };
   const last = a => a[a.length - 1], total = a => a.reduce((t, v) => t + v, 0), critic = x => last(forward(C, x, x.length));
   const slopes = x => last(backward(C, forward(C, x, x.length), new Float64Array(x.length).fill(1), x.length));
   const spreadOf = (x, m) => Math.sqrt(total(x.map(v => (v - m) ** 2)) / x.length);
@@ -117,7 +117,7 @@ KINDS.critic = (d, ui) => {
     if (broken) return;
     follow();
     const r = stepCritic(C, real, fakes, lines || between(), options());
-    if (!Number.isFinite(r.loss + r.penalty + C.p[0])) { broken = 'The critic broke off: its numbers are no longer finite. Start anew.'; stop(); }
+    if (!Number.isFinite(r.loss + r.penalty + C.p[0])) { broken = say("The critic broke off: its numbers are no longer finite. Start anew."); stop(); }
     if (++steps % 5 === 0) note();
     return r;
   };
@@ -127,27 +127,27 @@ KINDS.critic = (d, ui) => {
     guard(() => { let k = 0; do step(); while (playing && ++k < 5 && performance.now() < end); })();
     if (playing) requestAnimationFrame(tick);
   };
-  ui.button(bar, '1 step', guard(() => step()));
-  ui.button(bar, '100 steps', guard(() => { for (let k = 0; k < 100; k++) step(); }));
+  ui.button(bar, say("1 step"), guard(() => step()));
+  ui.button(bar, say("100 steps"), guard(() => { for (let k = 0; k < 100; k++) step(); }));
   // Nothing moves by itself for those who ask for less motion.
   const play = matchMedia('(prefers-reduced-motion: reduce)').matches ? null
-    : ui.button(bar, 'Play', () => { if (playing) stop(); else if (!broken) { playing = true; play.textContent = 'Stop'; tick(); } });
-  ui.button(bar, 'Fakes take a step', guard(() => {
+    : ui.button(bar, say("Play"), () => { if (playing) stop(); else if (!broken) { playing = true; play.textContent = say("Stop"); tick(); } });
+  ui.button(bar, say("Fakes take a step"), guard(() => {
     follow();
     const s = slopes(fakes);
     fakes = fakes.map((v, k) => clamp(v + d.push * s[k], -R, R));
     show();
     note();
   }));
-  ui.button(bar, 'Start anew', guard(() => { stop(); begin(); }));
-  ui.button(bar, 'Other start', guard(() => { stop(); start++; begin(); }));
-  const rule = menu(ui, choices, 'Slope held by', [['none', 'nothing'], ['clipping', 'clipping the weights'], ['penalty', 'a penalty'], ['spectral', 'spectral normalisation']], d.lipschitz,
+  ui.button(bar, say("Start anew"), guard(() => { stop(); begin(); }));
+  ui.button(bar, say("Other start"), guard(() => { stop(); start++; begin(); }));
+  const rule = menu(ui, choices, say("Slope held by"), [['none', say("nothing")], ['clipping', say("clipping the weights")], ['penalty', say("a penalty")], ['spectral', say("spectral normalisation")]], d.lipschitz,
     guard(() => { bind(C, rule.value); note(); }));
-  const rate = menu(ui, choices, 'Rate', d.rates.map(v => [v, v]), d.rate);
-  const mean = ui.slider({label: 'mean of the fakes', min: -d.limits.mean, max: d.limits.mean, step: 'any', value: 0});
-  const spread = ui.slider({label: 'their spread', min: 0, max: d.limits.spread, step: 'any', value: 1});
-  const penalty = ui.slider({label: 'λ, of the penalty', min: 0, max: d.limits.penalty, step: .5, value: d.penalty, digits: 1});
-  const clip = ui.slider({label: 'c, of clipping', min: .01, max: d.limits.clip, step: .01, value: d.clip});
+  const rate = menu(ui, choices, say("Rate"), d.rates.map(v => [v, v]), d.rate);
+  const mean = ui.slider({label: say("mean of the fakes"), min: -d.limits.mean, max: d.limits.mean, step: 'any', value: 0});
+  const spread = ui.slider({label: say("their spread"), min: 0, max: d.limits.spread, step: 'any', value: 1});
+  const penalty = ui.slider({label: say("λ, of the penalty"), min: 0, max: d.limits.penalty, step: .5, value: d.penalty, digits: 1});
+  const clip = ui.slider({label: say("c, of clipping"), min: .01, max: d.limits.clip, step: .01, value: d.clip});
   const read = ui.read();
   read.setAttribute('aria-live', 'polite');
   A.c.classList.add('c10-drag');
@@ -164,7 +164,7 @@ KINDS.critic = (d, ui) => {
   const chart = g => {
     const [x0, x1, y0, y1] = [34, 258, 166, 384], top = Math.max(2, Math.ceil(1.3 * history.reduce((t, h) => Math.max(t, h[2]), 0))), span = Math.max(200, steps);
     const U = t => x0 + t / span * (x1 - x0), W = v => y1 - clamp(v, 0, top) / top * (y1 - y0), tick = top > 5 ? 2 : 1;
-    text(g, 'estimate over the critic’s steps', 2, 144, {bold: 1});
+    text(g, say("estimate over the critic’s steps"), 2, 144, {bold: 1});
     for (let t = 0; t <= top; t += tick) { path(g, [[x0, W(t)], [x1, W(t)]], {stroke: LINE}); text(g, fmt(t, 0), 29, W(t) + 4, {size: 11, color: SOFT, align: 'right'}); }
     path(g, [[x0, y0], [x0, y1], [x1, y1]], {stroke: INK});
     path(g, history.map(h => [U(h[0]), W(h[2])]), {stroke: INK, width: 1.5, dash: [5, 3]});
@@ -184,10 +184,10 @@ KINDS.critic = (d, ui) => {
       note();
       const v = {...values(), ...along()};
       A.show(g => {
-        const keys = [['#d55e00', 'critic f(x)', 10], [GREEN, 'real', 244], [BLUE, 'generated', 302]];
+        const keys = [['#d55e00', say("critic f(x)"), 10], [GREEN, say("real"), 244], [BLUE, say("generated"), 302]];
         keys.forEach(([c, t, x]) => { box(g, [x, 12, 14, 4], c); text(g, t, x + 19, 18); });
         path(g, [[112, 14], [126, 14]], {stroke: INK, width: 1.5, dash: [3, 3]});
-        text(g, 'the best f', 131, 18);
+        text(g, say("the best f"), 131, 18);
         clipped(g, [10, 30, 500, 220], () => {
           for (const t of [-4, -2, 0, 2, 4]) path(g, [[10, Y(t)], [510, Y(t)]], {stroke: LINE});
           const c = v.best.corners, middle = x => { let k = c.findIndex(p => p[0] >= x); if (k < 1) return k ? last(c)[1] : c[0][1]; const [a, b] = [c[k - 1], c[k]]; return a[1] + (b[1] - a[1]) * (x - a[0]) / (b[0] - a[0] || 1); };
@@ -202,20 +202,20 @@ KINDS.critic = (d, ui) => {
           for (const [x, y, colour] of [[real, 280, GREEN], [fakes, 295, BLUE]]) for (const p of x) dot(g, X(p), y, 4, colour);
           g.globalAlpha = 1;
         });
-        text(g, 'its slope f′(x)', 10, 324, {bold: 1});
+        text(g, say("its slope f′(x)"), 10, 324, {bold: 1});
         clipped(g, [10, 332, 500, 70], () => {
           for (const t of [-1, 0, 1]) path(g, [[10, V(t)], [510, V(t)]], t ? {stroke: INK, width: 1.5, dash: [3, 3]} : {stroke: LINE});
           path(g, Array.from(v.slope, (s, k) => [X(xs[k]), V(clamp(s, -9, 9))]), {stroke: '#d55e00', width: 2});
         });
         for (const t of [-1, 0, 1]) text(g, fmt(t, 0), 518, V(t) + 4, {size: 11, color: SOFT, align: 'right', halo: 1});
       });
-      const allowed = {none: 'any', clipping: `${short(bound())} (by c)`, penalty: penalty.value ? 'near 1' : 'any', spectral: '1'}[rule.value];
-      const rows = [['critic’s steps', String(steps)], ['E f(real) − E f(generated)', fmt(v.estimate, 3)], ['exact distance W₁', fmt(v.exact, 3)], ['steepest |f′| drawn', short(v.steepest)], ['steepest allowed', allowed]];
+      const any = say("any"), allowed = {none: any, clipping: say("{bound} (by c)", {bound: short(bound())}), penalty: penalty.value ? say("near 1") : any, spectral: '1'}[rule.value];
+      const rows = [[say("critic’s steps"), String(steps)], [say("E f(real) − E f(generated)"), fmt(v.estimate, 3)], [say("exact distance W₁"), fmt(v.exact, 3)], [say("steepest |f′| drawn"), short(v.steepest)], [say("steepest allowed"), allowed]];
       B.show(g => {
         rows.forEach(([t, s], i) => { text(g, t, 2, 15 + 20 * i, {bold: i == 1}); text(g, s, 254, 15 + 20 * i, {align: 'right', bold: i == 1}); });
         chart(g);
       });
-      const said = `After ${steps} steps the critic estimates ${fmt(v.estimate)}; the exact distance is ${fmt(v.exact)}; its slope reaches ${short(v.steepest)}.`;
+      const said = say("After {steps} steps the critic estimates {estimate}; the exact distance is {exact}; its slope reaches {steepest}.", {steps, estimate: fmt(v.estimate), exact: fmt(v.exact), steepest: short(v.steepest)});
       if (!playing) read.textContent = broken || said;
       penalty.input.disabled = rule.value !== 'penalty';
       clip.input.disabled = rule.value !== 'clipping';

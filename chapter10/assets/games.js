@@ -15,14 +15,14 @@ const arrow = (g, x, y, l, a, b, o) => {
 // == game
 // ---- the game on a line: all integrals by the trapezoid rule, as chapter10/exact/game.py does them
 KINDS.game = (d, ui) => {
-  const A = ui.panel(520, 340, data.alt), B = ui.panel(268, 340, 'JSD and Wasserstein distance over the shift of the generator');
+  const A = ui.panel(520, 340, data.alt), B = ui.panel(268, 340, say("JSD and Wasserstein distance over the shift of the generator"));
   const sl = (label, l, value) => ui.slider({label, min: l[0], max: l[1], step: .01, value});
-  const shift = sl('shift of q', d.limits.shift, d.shift), width = sl('width of q', d.limits.width, d.width), power = sl('strength of D', d.limits.strength, d.strength);
+  const shift = sl(say("shift of q"), d.limits.shift, d.shift), width = sl(say("width of q"), d.limits.width, d.width), power = sl(say("strength of D"), d.limits.strength, d.strength);
   const bar = ui.buttons(), table = ui.read('table');
   const to = (a, b, c) => { shift.set(a); width.set(b); power.set(c); ui.request(); };
-  ui.button(bar, 'The best D: strength 1', () => to(shift.value, width.value, 1));
-  if (d.means.length < 2) ui.button(bar, 'Set q = p', () => to(d.means[0], d.std, power.value));
-  ui.button(bar, 'Back to the start', () => to(d.shift, d.width, d.strength));
+  ui.button(bar, say("The best D: strength 1"), () => to(shift.value, width.value, 1));
+  if (d.means.length < 2) ui.button(bar, say("Set q = p"), () => to(d.means[0], d.std, power.value));
+  ui.button(bar, say("Back to the start"), () => to(d.shift, d.width, d.strength));
   const n = d.points, xs = range(-d.reach, d.reach, n), step = xs[1] - xs[0], [lo, hi] = d.limits.shift;
   const logBell = (x, m, s) => -.5 * ((x - m) / s) ** 2 - Math.log(s) - .5 * Math.log(TAU);
   // log p and its slope
@@ -49,7 +49,7 @@ KINDS.game = (d, ui) => {
       value: integral(i => -p[i] * softplus(-a[i]) - q[i] * softplus(a[i])),
       minimax: integral(i => -q[i] * sigmoid(a[i]) * slope(i)), nonSaturating: integral(i => -q[i] * sigmoid(-a[i]) * slope(i))};
   };
-  const cells = [['V(D, G), your D', 'JSD(p, q)'], ['−log 4 + 2·JSD, the best D', 'Wasserstein distance'], ['gradient of E log(1 − D)', 'gradient of −E log D']]
+  const cells = [[say("V(D, G), your D"), 'JSD(p, q)'], [say("−log 4 + 2·JSD, the best D"), say("Wasserstein distance")], [say("gradient of E log(1 − D)"), say("gradient of −E log D")]]
     .map(r => r.map(t => [make('th', {scope: 'row'}, t), make('td')]));
   table.append(make('tbody', {}, ...cells.map(r => make('tr', {}, ...r.flat()))));
   let drawn = 0, curves;
@@ -62,8 +62,8 @@ KINDS.game = (d, ui) => {
       const v = values();
       if (drawn !== v.width) { drawn = v.width; curves = range(lo, hi, 61).map(t => [t, distances(t, drawn)]); }
       A.show(g => {
-        [[GREEN, 'data p(x)', 10], [BLUE, 'generator q(x)', 96], ['#d55e00', 'D(x), right scale', 212]].forEach(([c, t, x]) => { box(g, [x, 12, 14, 4], c); text(g, t, x + 19, 18); });
-        if (v.strength !== 1) { path(g, [[344, 14], [358, 14]], {stroke: INK, width: 1.5, dash: [3, 3]}); text(g, 'the best: p / (p + q)', 363, 18); }
+        [[GREEN, say("data p(x)"), 10], [BLUE, say("generator q(x)"), 96], ['#d55e00', say("D(x), right scale"), 212]].forEach(([c, t, x]) => { box(g, [x, 12, 14, 4], c); text(g, t, x + 19, 18); });
+        if (v.strength !== 1) { path(g, [[344, 14], [358, 14]], {stroke: INK, width: 1.5, dash: [3, 3]}); text(g, say("the best: p / (p + q)"), 363, 18); }
         clipped(g, [10, 30, 500, 215], () => {
           for (const t of [0, .5, 1]) path(g, [[10, P(t)], [510, P(t)]], {stroke: LINE});
           for (const [f, c, fill] of [[v.p, GREEN, 'rgba(0,158,115,.16)'], [v.q, BLUE, 'rgba(0,114,178,.16)']]) {
@@ -75,7 +75,7 @@ KINDS.game = (d, ui) => {
         });
         [[0, '0'], [.5, '½'], [1, '1']].forEach(([t, s]) => text(g, s, 508, P(t) - 3, {size: 11, color: '#b34700', align: 'right', halo: 1}));
         axis(g, d.ticks, X, 244, 10, 510);
-        [['push by log(1 − D), minimax', v.minimax, '#8f2d00'], ['push by −log D, non-saturating', v.nonSaturating, '#6a3d9a']].forEach(([t, s, c], i) => {
+        [[say("push by log(1 − D), minimax"), v.minimax, '#8f2d00'], [say("push by −log D, non-saturating"), v.nonSaturating, '#6a3d9a']].forEach(([t, s, c], i) => {
           const y = 296 + 36 * i, x = X(v.shift), end = clamp(x - 500 / (hi - lo) * s / 2, 6, 514), l = Math.abs(end - x);
           text(g, t + ': ' + short(-s), 10, y - 9, {color: c, bold: 1});
           path(g, [[10, y], [510, y]], {stroke: LINE});
@@ -95,12 +95,12 @@ KINDS.game = (d, ui) => {
           path(g, [[U(v.shift), y - 4], [U(v.shift), y + 106]], {stroke: INK, dash: [2, 3]});
           dot(g, U(v.shift), V(now), 5, BLUE, '#fff');
         };
-        chart(34, .75, 'JSD over the shift', v.jsd, c => c.jsd, [0, .2, .4, .6], Math.LN2);
-        chart(200, d.far, 'Wasserstein', v.w, c => c.w, d.far_ticks);
+        chart(34, .75, say("JSD over the shift"), v.jsd, c => c.jsd, [0, .2, .4, .6], Math.LN2);
+        chart(200, d.far, say("Wasserstein"), v.w, c => c.w, d.far_ticks);
       });
       const said = [[v.value, v.jsd], [v.best, v.w], [v.minimax, v.nonSaturating]];
       cells.forEach((r, i) => r.forEach((c, j) => { c[1].textContent = i < 2 ? fmt(said[i][j], 3) : short(said[i][j]); }));
-      const note = `JSD ${fmt(v.jsd, 3)}, Wasserstein ${fmt(v.w)}, V ${fmt(v.value, 3)}, gradients ${short(v.minimax)} and ${short(v.nonSaturating)}`;
+      const note = say("JSD {jsd}, Wasserstein {w}, V {value}, gradients {minimax} and {other}", {jsd: fmt(v.jsd, 3), w: fmt(v.w), value: fmt(v.value, 3), minimax: short(v.minimax), other: short(v.nonSaturating)});
       [shift, width, power].forEach(q => q.say(note));
     }};
 };
@@ -213,7 +213,7 @@ const through = (net, h, us, t, n) => net.layers.forEach((l, j) => {
 // == lab critic translation
 // A menu with its label.
 const menu = (ui, into, label, options, value, change) => {
-  const id = ui.uid + '-' + label.replace(/\W/g, ''), e = make('select', {id}, ...options.map(([v, t]) => make('option', {value: v}, t)));
+  const id = ui.uid + '-menu' + ui.controls.getElementsByTagName('select').length, e = make('select', {id}, ...options.map(([v, t]) => make('option', {value: v}, t)));
   e.value = value;
   on(e, 'change', change || (() => ui.request()));
   into.append(make('span', {style: 'white-space:nowrap'}, make('label', {for: id, style: 'margin-right:6px'}, label), e));
@@ -252,7 +252,7 @@ const stepG = (G, D, z, n, o) => {
 // ---- the page: the game is stepped by hand or played
 KINDS.lab = (d, ui) => {
   const S = d.side, T = 24, N = 44, n = d.batch, real = 250, few = 80;
-  const A = ui.panel(S, S + T, data.alt), B = ui.panel(d.width, S + T, 'Modes reached, good samples and the value of the game');
+  const A = ui.panel(S, S + T, data.alt), B = ui.panel(d.width, S + T, say("Modes reached, good samples and the value of the game"));
   const z = Float64Array.from(floats(d.z)), shown = z.length / 2, paint = painter(N, N);
   const bar = ui.buttons(), choices = ui.buttons(), read = ui.read();
   read.classList.add('c10-two');
@@ -306,7 +306,7 @@ KINDS.lab = (d, ui) => {
     noise = noise || normals(u, 2 * n);
     const m = noise.length / 2, o = options();
     const r = who === 'D' ? stepD(D, x || draws(m), made(noise, m), m, o) : stepG(G, D, noise, m, o);
-    if (!Number.isFinite(r.loss + (who === 'D' ? D : G).p[0])) { broken = 'The game broke off: its numbers are no longer finite. Start anew, with a lower rate.'; stop(); }
+    if (!Number.isFinite(r.loss + (who === 'D' ? D : G).p[0])) { broken = say("The game broke off: its numbers are no longer finite. Start anew, with a lower rate."); stop(); }
     counts[who]++;
     if ((counts.D + counts.G) % 20 === 0) note();
     return r;
@@ -317,27 +317,27 @@ KINDS.lab = (d, ui) => {
     for (let k = 0; k < b; k++) step('G');
   };
   const guard = act => () => { try { act(); ui.request(); } catch (e) { stop(); fail(ui.root, e); } };
-  const stop = () => { playing = false; if (play) play.textContent = 'Play'; };
+  const stop = () => { playing = false; if (play) play.textContent = say("Play"); };
   const tick = () => {
     if (!playing || !ui.root.isConnected) return;
     const end = performance.now() + d.budget;
     guard(() => { do round(); while (playing && performance.now() < end); })();
     if (playing) requestAnimationFrame(tick);
   };
-  ui.button(bar, 'D step', guard(() => step('D')));
-  ui.button(bar, 'G step', guard(() => step('G')));
-  ui.button(bar, 'One round', guard(round));
+  ui.button(bar, say("D step"), guard(() => step('D')));
+  ui.button(bar, say("G step"), guard(() => step('G')));
+  ui.button(bar, say("One round"), guard(round));
   // Nothing moves by itself for those who ask for less motion.
   const play = matchMedia('(prefers-reduced-motion: reduce)').matches ? null
-    : ui.button(bar, 'Play', () => { if (playing) stop(); else if (!broken) { playing = true; play.textContent = 'Stop'; tick(); } });
-  ui.button(bar, '50 rounds', guard(() => { for (let k = 0; k < 50; k++) round(); }));
-  ui.button(bar, 'Start anew', guard(() => { stop(); begin(); }));
-  ui.button(bar, 'Other start', guard(() => { stop(); start++; begin(); }));
-  const sets = choice('Data', d.sets.map((s, i) => [i, s.name]), 0, () => { stop(); begin(); });
-  const objective = choice('G descends', [['non-saturating', '−log D(G(z))'], ['minimax', 'log(1 − D(G(z)))']], d.objective);
-  const r1 = choice('R1', d.penalties.map(v => [v, v ? 'γ = ' + v : 'off']), d.r1);
-  const ratio = choice('D : G steps', d.ratios.map(v => [v, v.replace(':', ' : ')]), d.ratio);
-  const rate = choice('Rate', d.rates.map(v => [v, v]), d.rate);
+    : ui.button(bar, say("Play"), () => { if (playing) stop(); else if (!broken) { playing = true; play.textContent = say("Stop"); tick(); } });
+  ui.button(bar, say("50 rounds"), guard(() => { for (let k = 0; k < 50; k++) round(); }));
+  ui.button(bar, say("Start anew"), guard(() => { stop(); begin(); }));
+  ui.button(bar, say("Other start"), guard(() => { stop(); start++; begin(); }));
+  const sets = choice(say("Data"), d.sets.map((s, i) => [i, s.name]), 0, () => { stop(); begin(); });
+  const objective = choice(say("G descends"), [['non-saturating', '−log D(G(z))'], ['minimax', 'log(1 − D(G(z)))']], d.objective);
+  const r1 = choice('R1', d.penalties.map(v => [v, v ? 'γ = ' + v : say("off")]), d.r1);
+  const ratio = choice(say("D : G steps"), d.ratios.map(v => [v, v.replace(':', ' : ')]), d.ratio);
+  const rate = choice(say("Rate"), d.rates.map(v => [v, v]), d.rate);
   const X = v => (v / set.view + 1) * S / 2, Y = v => T + (1 - v / set.view) * S / 2;
   // Between white at D = ½, blue at 1 and orange at 0, as the numbers of the still picture
   const tint = a => { const t = 1.2 * sigmoid(a) - .6, e = Math.abs(t), c = t > 0 ? [0, 114, 178] : [213, 94, 0]; return c.map(v => 255 + e * (v - 255)); };
@@ -360,7 +360,7 @@ KINDS.lab = (d, ui) => {
       const s = state(), {y} = s, land = last(forward(D, grid, N * N));
       const {push, mean} = pushes(s);
       A.show(g => {
-        text(g, 'D(x): orange 0, blue 1', 2, 15, {bold: 1});
+        text(g, say("D(x): orange 0, blue 1"), 2, 15, {bold: 1});
         g.imageSmoothingEnabled = false;
         paint(g, 0, T, S / N, k => tint(land[k]));
         clipped(g, [0, T, S, S], () => {
@@ -371,16 +371,16 @@ KINDS.lab = (d, ui) => {
             arrow(g, X(y[2 * k]), Y(y[2 * k + 1]), 40 * r / (r + .2), -push[2 * k] / r, push[2 * k + 1] / r, {stroke: INK, width: 1.2});
           }
         });
-        const keys = [['#003f63', 'real'], ['#8f2d00', 'generated'], [INK, 'its push']];
+        const keys = [['#003f63', say("real")], ['#8f2d00', say("generated")], [INK, say("its push")]];
         keys.forEach(([c, t], i) => { const x = S - 190 + [0, 46, 130][i]; dot(g, x, 11, 3, c); text(g, t, x + 7, 15); });
       });
       B.show(g => {
-        const left = ['steps of D, of G', 'modes reached', 'good samples', 'V(D, G)', 'D of real, of generated', 'mean push, nats a unit'];
-        const right = [s.D + ', ' + s.G, s.modes + ' of ' + s.of, fmt(100 * s.good, 0) + ' %', fmt(s.value), fmt(s.own) + ', ' + fmt(s.other), short(mean)];
+        const left = [say("steps of D, of G"), say("modes reached"), say("good samples"), 'V(D, G)', say("D of real, of generated"), say("mean push, nats a unit")];
+        const right = [s.D + ', ' + s.G, say("{number} of {count}", {number: s.modes, count: s.of}), fmt(100 * s.good, 0) + ' %', fmt(s.value), fmt(s.own) + ', ' + fmt(s.other), short(mean)];
         left.forEach((t, i) => { text(g, t, 2, 15 + 20 * i, {bold: i == 1}); text(g, right[i], d.width - 14, 15 + 20 * i, {align: 'right', bold: i == 1}); });
-        chart(g, 158, 110, 'modes reached, over steps of D and G', s.of, 0, p => p[1], [[0, '0'], [s.of, s.of]]);
-        chart(g, 318, 110, 'V(D, G); dashed: −log 4, at q = p and the best D', 0, -3, p => p[2], [[0, '0'], [-1, '−1'], [-2, '−2'], [-3, '−3']], -Math.log(4));
+        chart(g, 158, 110, say("modes reached, over steps of D and G"), s.of, 0, p => p[1], [[0, '0'], [s.of, s.of]]);
+        chart(g, 318, 110, say("V(D, G); dashed: −log 4, at q = p and the best D"), 0, -3, p => p[2], [[0, '0'], [-1, '−1'], [-2, '−2'], [-3, '−3']], -Math.log(4));
       });
-      read.textContent = broken || `Start ${start + 1}: after ${s.D} steps of D and ${s.G} of G, ${s.modes} of ${s.of} modes are reached, and ${fmt(100 * s.good, 0)} % of the samples are good (within 3σ of a mode).`;
+      read.textContent = broken || say("Start {start}: after {D} steps of D and {G} of G, {modes} of {of} modes are reached, and {good} % of the samples are good (within 3σ of a mode).", {...s, start: start + 1, good: fmt(100 * s.good, 0)});
     }};
 };

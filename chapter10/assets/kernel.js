@@ -3,11 +3,11 @@
 // ---- the wire: values go out through a hidden text field of ipywidgets, pictures and words come back in its Image and its HTML
 const wired = (ui, values, shown) => {
   const {root} = ui, name = '.c10-wire-' + data.wire, born = performance.now();
-  const GONE = 'The kernel that draws this figure is gone; this is its last picture. Run the cell again.';
-  const STORED = 'This picture was stored: the kernel that drew it is not here. Run the cell, and the sliders answer.';
+  const GONE = say("The kernel that draws this figure is gone; this is its last picture. Run the cell again.");
+  const STORED = say("This picture was stored: the kernel that drew it is not here. Run the cell, and the sliders answer.");
   let field, picture, words, watch, asked = '', count = 0, answered = 0, heard = born, waits = 0, touched = born, wrong = '', last = '', live = false;
   const status = make('p', {class: 'c10-status', role: 'status'});
-  const say = (text, alert) => {
+  const tell = (text, alert) => {
     if (status.textContent === text) return;
     status.classList.toggle('c10-error', !!alert);
     status.textContent = text;
@@ -59,11 +59,11 @@ const wired = (ui, values, shown) => {
     ui.controls.classList.toggle('c10-gone', !live);
     ui.controls.querySelectorAll('input,select,button').forEach(e => { e.disabled = !picture; });
     const late = waits ? (now - waits) / 1000 : 0;
-    if (!wire) say(now - born < 6000 ? 'Waiting for the kernel.' : picture ? GONE : STORED, picture);
-    else if (gone) say(GONE, true);
-    else if (late > 3) say('No answer from the kernel yet: it is busy with something else, or gone. If it stays so, run the cell again.', true);
-    else if (wrong) say(wrong, true);
-    else say(late > .6 ? 'The kernel is computing.' : '');
+    if (!wire) tell(now - born < 6000 ? say("Waiting for the kernel.") : picture ? GONE : STORED, picture);
+    else if (gone) tell(GONE, true);
+    else if (late > 3) tell(say("No answer from the kernel yet: it is busy with something else, or gone. If it stays so, run the cell again."), true);
+    else if (wrong) tell(wrong, true);
+    else tell(late > .6 ? say("The kernel is computing.") : '');
     // Is it still there? Asked only while somebody is at the page and sees the figure.
     if (live && !waits && now - heard > 2500 && now - touched < 120000 && !doc.hidden && seen(root)) { asked = JSON.stringify(values.get()); send(); }
   };

@@ -12,6 +12,8 @@ const bytes = s => Uint8Array.from(atob(s), c => c.charCodeAt(0));
 const floats = s => new Float32Array(bytes(s).buffer);
 const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(TAU * Math.random());
 const bell = (x, m, s) => Math.exp(-0.5 * ((x - m) / s) ** 2) / (s * Math.sqrt(TAU));
+// A sentence in the reader's language, its values put in; the English one stands in the call, in double quotes, to be found there.
+const say = (message, values = {}) => ((data.said || {})[message] || message).replace(/\{(\w+)\}/g, (place, name) => name in values ? values[name] : place);
 const range = (a, b, n) => Array.from({length: n}, (_, i) => a + (b - a) * i / (n - 1));
 
 const make = (tag, attrs = {}, ...kids) => {
@@ -129,7 +131,7 @@ const figure = (root, kind) => {
 const fail = (root, e) => {
   let p = root.querySelector('.c10-error');
   if (!p) root.append(p = make('p', {class: 'c10-error', role: 'alert'}));
-  p.textContent = 'This live figure stopped: ' + (e && e.message || e) + '. Run the cell again.';
+  p.textContent = say("This live figure stopped: {error}. Run the cell again.", {error: e && e.message || e});
   console.error(e);
 };
 
@@ -180,7 +182,7 @@ const grey = v => { const t = Math.round(255 * clamp(v, 0, 1)); return [t, t, t]
 // == decoder
 // ---- the latent plane: codes, the prior's circles, a cross that can be dragged
 const plane = (ui, d, c, into, move) => {
-  const T = 24, p = ui.panel(d.side, d.side + T, 'The latent plane of ' + (c.name || 'the decoder'), into);
+  const T = 24, p = ui.panel(d.side, d.side + T, c.name ? say("The latent plane of {name}", {name: c.name}) : say("The latent plane of the decoder"), into);
   const [[a0, a1], [b0, b1]] = d.limits, S = d.side, X = v => (v - a0) / (a1 - a0) * S, Y = v => T + (b1 - v) / (b1 - b0) * S;
   const codes = c.codes && floats(c.codes), labels = c.labels && bytes(c.labels), n = codes ? codes.length / 2 : 0;
   const still = make('canvas', {width: p.layer.width, height: p.layer.height}), g = still.getContext('2d');
@@ -240,7 +242,7 @@ KINDS.decoder = (d, ui) => {
     ui.stage.append(group);
     const map = d.map && plane(ui, d, c, group, move);
     if (data.wire) c.pixels = pixels(c.first);
-    return {map, c, net: data.wire ? () => c.pixels : network(c.net), p: ui.panel(d.side, d.side + 24, 'Picture decoded by ' + (c.name || 'the decoder'), group)};
+    return {map, c, net: data.wire ? () => c.pixels : network(c.net), p: ui.panel(d.side, d.side + 24, c.name ? say("Picture decoded by {name}", {name: c.name}) : say("Picture decoded by the decoder"), group)};
   });
   d.dims.forEach((j, i) => sliders.push(ui.slider({label: 'z' + sub(j + 1), min: d.limits[i][0], max: d.limits[i][1], step: .01, value: d.start[i]})));
   const bar = ui.buttons();
@@ -248,18 +250,18 @@ KINDS.decoder = (d, ui) => {
     // Both ways from a to b: the chord, and slerp, which turns from one to the other.
     const [a, b] = d.path, mix = (p, q) => a.map((x, i) => p * x + q * b[i]), turn = Math.acos(clamp((a[0] * b[0] + a[1] * b[1]) / Math.hypot(...a) / Math.hypot(...b), -1, 1));
     const ways = [t => mix(1 - t, t), t => mix(Math.sin((1 - t) * turn) / Math.sin(turn), Math.sin(t * turn) / Math.sin(turn))];
-    const id = ui.uid + '-way', pick = make('select', {id}, ...['by hand', 'straight', 'spherical'].map((t, i) => make('option', {value: i}, t)));
-    const t = ui.slider({label: 't, along the way', min: 0, max: 1, step: .01, value: 0});
+    const id = ui.uid + '-way', pick = make('select', {id}, ...[say("by hand"), say("straight"), say("spherical")].map((t, i) => make('option', {value: i}, t)));
+    const t = ui.slider({label: say("t, along the way"), min: 0, max: 1, step: .01, value: 0});
     const go = () => { if (!+pick.value) pick.value = 1; put(ways[pick.value - 1](t.value)); };
-    bar.append(make('label', {for: id}, 'Way from one end to the other'), pick);
+    bar.append(make('label', {for: id}, say("Way from one end to the other")), pick);
     on(pick, 'change', () => { if (+pick.value) go(); else ui.request(); });
     on(t.input, 'input', go);
     sliders.forEach(s => on(s.input, 'input', () => { pick.value = 0; }));
     way = {ways, pick, t};
   }
   const read = ui.read();
-  ui.button(bar, 'Draw z from N(0, I)', () => move(d.dims.map(normal)));
-  ui.button(bar, 'Back to the start', () => move(d.start));
+  ui.button(bar, say("Draw z from N(0, I)"), () => move(d.dims.map(normal)));
+  ui.button(bar, say("Back to the start"), () => move(d.start));
   const full = v => { const z = d.base.slice(); d.dims.forEach((j, i) => z[j] = v[i]); return z; };
   const link = data.wire && wired(ui, {get: () => sliders.map(s => s.value), set: v => v.forEach((x, i) => sliders[i].set(x))}, picture => {
     const all = tiles(picture, h, w);
@@ -281,11 +283,13 @@ KINDS.decoder = (d, ui) => {
         if (!map) continue;
         map.draw(v, way && way.ways, way && +way.pick.value);
         const q = map.near(v);
-        if (q) notes.push((c.name ? c.name + ': ' : '') + 'the nearest code' + (q.label == null ? '' : `, a “${q.label}”,`) + ` is ${fmt(q.distance)} away`);
+        if (!q) continue;
+        const near = {label: q.label, distance: fmt(q.distance)}, note = q.label == null ? say("the nearest code is {distance} away", near) : say("the nearest code, a “{label}”, is {distance} away", near);
+        notes.push(c.name ? say("{name}: {note}", {name: c.name, note}) : note);
       }
       if (way) {
         const name = way.pick.options[way.pick.value].textContent, at = `|z| = ${fmt(Math.hypot(...v))}`;
-        notes.push(+way.pick.value ? `${name} way, t = ${fmt(way.t.value)}: ${at}` : at);
+        notes.push(+way.pick.value ? say("{name} way, t = {t}: {at}", {name, t: fmt(way.t.value), at}) : at);
         way.t.say(notes[notes.length - 1]);
       }
       read.textContent = notes.join(' · ');
@@ -299,11 +303,11 @@ KINDS.walk = (d, ui) => {
   let first = data.wire ? d.first[0].map(pixels) : d.codes.map(z => net(z)), second = data.wire && d.first[1].map(pixels);
   const p = ui.panel(d.width, d.height, data.alt), bar = ui.buttons(), id = ui.uid + '-dim';
   const pick = make('select', {id}, ...d.dims.map((j, i) => make('option', {value: i}, d.names[i])));
-  bar.append(make('label', {for: id}, 'Dimension'), pick);
-  const s = ui.slider({label: 'its value', min: d.limits[0], max: d.limits[1], step: .02, value: d.value}), read = ui.read();
+  bar.append(make('label', {for: id}, say("Dimension")), pick);
+  const s = ui.slider({label: say("its value"), min: d.limits[0], max: d.limits[1], step: .02, value: d.value}), read = ui.read();
   pick.value = d.start;
   on(pick, 'change', ui.request);
-  ui.button(bar, 'Next', () => { pick.value = (+pick.value + 1) % d.dims.length; ui.request(); });
+  ui.button(bar, say("Next"), () => { pick.value = (+pick.value + 1) % d.dims.length; ui.request(); });
   const link = data.wire && wired(ui, {get: () => [+pick.value, s.value], set: v => { pick.value = v[0]; s.set(v[1]); }}, picture => {
     const all = tiles(picture, h, w);
     first = all.slice(0, n); second = all.slice(n);
@@ -316,9 +320,9 @@ KINDS.walk = (d, ui) => {
       const j = d.dims[pick.value], v = s.value, name = 'z' + sub(j + 1);
       let moved = 0;
       if (link) link.ask();
-      s.label.textContent = 'value of ' + name;
+      s.label.textContent = say("value of {name}", {name});
       p.show(g => {
-        ['as encoded', name + ' = ' + fmt(v), 'change'].forEach((t, r) => text(g, t, 4, r * (h * k + 8) + h * k / 2 + 8, {bold: r == 1}));
+        [say("as encoded"), name + ' = ' + fmt(v), say("change")].forEach((t, r) => text(g, t, 4, r * (h * k + 8) + h * k / 2 + 8, {bold: r == 1}));
         d.codes.forEach((z, i) => {
           const c = z.slice(), a = first[i], x = d.left + i * (w * k + 8);
           c[j] = v;
@@ -329,7 +333,7 @@ KINDS.walk = (d, ui) => {
           paint(g, x, 20 + 2 * h * k, k, q => { const t = y[q] - a[q], u = Math.min(1, Math.abs(t)); moved += u; return t > 0 ? [255 - 255 * u, 255 - 141 * u, 255 - 77 * u] : [255 - 42 * u, 255 - 161 * u, 255 - 255 * u]; });
         });
       });
-      const note = `${fmt(moved / n, 1)} of ${h * w} pixels’ worth of ink changed per image`;
+      const note = say("{changed} of {count} pixels’ worth of ink changed per image", {changed: fmt(moved / n, 1), count: h * w});
       read.textContent = note;
       s.say(note);
     }};
@@ -337,9 +341,9 @@ KINDS.walk = (d, ui) => {
 
 // == elbo
 KINDS.elbo = (d, ui) => {
-  const A = ui.panel(400, 290, data.alt), B = ui.panel(388, 290, 'The ELBO and the gap as bars that meet at log p(x)');
+  const A = ui.panel(400, 290, data.alt), B = ui.panel(388, 290, say("The ELBO and the gap as bars that meet at log p(x)"));
   const sl = (label, l, value) => ui.slider({label, min: l[0], max: l[1], step: .01, value});
-  const mu = sl('μ, mean of q', d.limits.mu, d.mu), ls = sl('log σ of q', d.limits.log_sigma, d.log_sigma), x = sl('x, observed', d.limits.x, d.x);
+  const mu = sl(say("μ, mean of q"), d.limits.mu, d.mu), ls = sl(say("log σ of q"), d.limits.log_sigma, d.log_sigma), x = sl(say("x, observed"), d.limits.x, d.x);
   const {w, b, s} = d, post = xv => { const v = 1 / (1 + w * w / (s * s)); return [v * w * (xv - b) / (s * s), Math.sqrt(v)]; };
   const values = () => {
     const m = mu.value, g = Math.exp(ls.value), o = x.value, [pm, ps] = post(o), v = w * w + s * s;
@@ -349,8 +353,8 @@ KINDS.elbo = (d, ui) => {
   };
   const bar = ui.buttons(), read = ui.read();
   const to = (m, g) => { mu.set(m); ls.set(Math.log(g)); ui.request(); };
-  ui.button(bar, 'Set q to the true posterior', () => to(...post(x.value)));
-  ui.button(bar, 'Set q to the prior', () => to(0, 1));
+  ui.button(bar, say("Set q to the true posterior"), () => to(...post(x.value)));
+  ui.button(bar, say("Set q to the prior"), () => to(0, 1));
   const X = v => 12 + (v + 4) / 8 * 376, Y = v => 250 - v / d.top * 190, zs = range(-4, 4, 241);
   const lo = d.axis[0], hi = d.axis[1], N = v => 14 + (clamp(v, lo, hi) - lo) / (hi - lo) * 360;
   const key = (c, t) => [make('span', {class: 'c10-key', style: 'background:' + c}), t];
@@ -361,7 +365,7 @@ KINDS.elbo = (d, ui) => {
       // KL and gap are shown as differences of the other numbers as shown, so that the sums hold to the last digit.
       const e = fmt(v.evidence, 3), l = fmt(elbo, 3), kl = fmt(cut(elbo) - cut(v.reconstruction), 3), gap = fmt(cut(v.evidence) - cut(elbo), 3);
       A.show(g => {
-        [['#6b7280', 'prior p(z)', 12], [GREEN, 'true posterior p(z|x)', 100], [BLUE, 'your q(z)', 262]].forEach(([c, t, at]) => { box(g, [at, 12, 14, 4], c); text(g, t, at + 19, 18); });
+        [['#6b7280', say("prior p(z)"), 12], [GREEN, say("true posterior p(z|x)"), 100], [BLUE, say("your q(z)"), 262]].forEach(([c, t, at]) => { box(g, [at, 12, 14, 4], c); text(g, t, at + 19, 18); });
         clipped(g, [0, 26, 400, 225], () => {
           const curve = (m, q, o) => { const c = zs.map(z => [X(z), Y(bell(z, m, q))]); path(g, [[X(-4), 250], ...c, [X(4), 250]], {fill: o.fill}); path(g, c, o); };
           curve(0, 1, {stroke: '#6b7280', width: 1.5, dash: [5, 4], fill: 'rgba(0,0,0,0)'});
@@ -372,8 +376,8 @@ KINDS.elbo = (d, ui) => {
         text(g, 'z', 388, 284, {align: 'right', color: SOFT});
       });
       B.show(g => {
-        const rows = [['reconstruction  E[log p(x|z)]', fmt(v.reconstruction, 3), 0, v.reconstruction, '#e69f00'], ['− KL(q ‖ prior)', kl, v.reconstruction, elbo, '#cc79a7'],
-          ['= ELBO', l, 0, elbo, BLUE], ['+ gap  KL(q ‖ p(z|x))', gap, elbo, elbo + v.gap, '#d55e00']];
+        const rows = [[say("reconstruction") + '  E[log p(x|z)]', fmt(v.reconstruction, 3), 0, v.reconstruction, '#e69f00'], [say("− KL(q ‖ prior)"), kl, v.reconstruction, elbo, '#cc79a7'],
+          ['= ELBO', l, 0, elbo, BLUE], [say("+ gap  KL(q ‖ p(z|x))"), gap, elbo, elbo + v.gap, '#d55e00']];
         path(g, [[N(0), 30], [N(0), 250]], {stroke: LINE});
         rows.forEach(([t, n, p, q, c], i) => {
           const y = 36 + 54 * i, l = Math.min(p, q), r = Math.max(p, q), out = l < lo;
@@ -387,23 +391,23 @@ KINDS.elbo = (d, ui) => {
         axis(g, d.ticks, N, 250, 14, 374);
         text(g, 'nats', 374, 284, {align: 'right', color: SOFT});
       });
-      read.replaceChildren(...key('currentColor', `log p(x) ${e}  =  `), ...key(BLUE, `ELBO ${l}  +  `), ...key('#d55e00', `gap ${gap} nats`));
-      const note = `ELBO ${l}, gap ${gap}, log p(x) ${e} nats`;
+      read.replaceChildren(...key('currentColor', `log p(x) ${e}  =  `), ...key(BLUE, `ELBO ${l}  +  `), ...key('#d55e00', say("gap {gap} nats", {gap})));
+      const note = say("ELBO {elbo}, gap {gap}, log p(x) {evidence} nats", {elbo: l, gap, evidence: e});
       [mu, ls, x].forEach(q => q.say(note));
     }};
 };
 
 // == paths
 KINDS.paths = (d, ui) => {
-  const fixed = Array.from(floats(d.eps)), k = d.k, A = ui.panel(520, 320, data.alt), B = ui.panel(268, 320, 'The mean of f as μ moves, and its slope');
+  const fixed = Array.from(floats(d.eps)), k = d.k, A = ui.panel(520, 320, data.alt), B = ui.panel(268, 320, say("The mean of f as μ moves, and its slope"));
   const sl = (label, l, value) => ui.slider({label, min: l[0], max: l[1], step: .01, value});
   const mu = sl('μ', d.limits.mu, d.mu), sg = sl('σ', d.limits.sigma, d.sigma), bar = ui.buttons(), table = ui.read('table');
   const fresh = make('input', {type: 'checkbox'});
-  bar.append(make('label', {}, fresh, 'new noise ε at every move'));
+  bar.append(make('label', {}, fresh, say("new noise ε at every move")));
   let eps = fixed, trail = [], last = sg.value;
   on(fresh, 'change', () => { trail = []; ui.request(); });
-  const cells = ['mean of f(z)', 'its slope in μ', 'its slope in σ'].map(t => [make('th', {scope: 'row'}, t), make('td'), make('td')]);
-  table.append(make('thead', {}, make('tr', {}, make('td'), make('th', {scope: 'col'}, `along the ${fixed.length} paths`), make('th', {scope: 'col'}, 'exact, over all ε'))),
+  const cells = [say("mean of f(z)"), say("its slope in μ"), say("its slope in σ")].map(t => [make('th', {scope: 'row'}, t), make('td'), make('td')]);
+  table.append(make('thead', {}, make('tr', {}, make('td'), make('th', {scope: 'col'}, say("along the {count} paths", {count: fixed.length})), make('th', {scope: 'col'}, say("exact, over all ε")))),
     make('tbody', {}, ...cells.map(r => make('tr', {}, ...r))));
   const mean = f => eps.reduce((t, e) => t + f(e), 0) / eps.length;
   const values = () => {
@@ -430,13 +434,13 @@ KINDS.paths = (d, ui) => {
         path(g, [[X(-R), up], [X(R), up]], {stroke: INK});
         path(g, [[X(-R), low], [X(R), low]], {stroke: INK});
         eps.forEach(e => { dot(g, X(e), up, 3.2, '#4b5563'); dot(g, X(m + s * e), low, 3.2, BLUE); });
-        text(g, (fresh.checked ? 'ε ~ N(0, 1), drawn anew' : 'ε ~ N(0, 1), drawn once'), 10, 22, {bold: 1});
+        text(g, fresh.checked ? say("ε ~ N(0, 1), drawn anew") : say("ε ~ N(0, 1), drawn once"), 10, 22, {bold: 1});
         text(g, `z = μ + σ·ε = ${fmt(m)} + ${fmt(s)}·ε`, 10, 284, {bold: 1, color: BLUE, halo: 1});
         text(g, 'k = ' + fmt(k, 1), X(k) + 5, low + 62, {color: '#b34700', bold: 1, halo: 1});
         axis(g, d.ticks, X, 296, 10, 510);
       });
       B.show(g => {
-        text(g, 'mean of f(z) = (z − k)²', 10, 22, {bold: 1});
+        text(g, say("mean of f(z)") + ' = (z − k)²', 10, 22, {bold: 1});
         axis(g, d.mu_ticks, U, 282, 34, 256);
         path(g, [[34, 40], [34, 282]], {stroke: INK});
         for (const t of d.f_ticks) text(g, fmt(t, 0), 29, V(t) + 4, {size: 11, color: SOFT, align: 'right'});
@@ -451,7 +455,7 @@ KINDS.paths = (d, ui) => {
       });
       const got = [v.f, v.dmu, v.dsigma];
       cells.forEach((c, i) => { c[1].textContent = fmt(got[i], 3); c[2].textContent = fmt(v.exact[i], 3); });
-      const note = `mean of f ${fmt(v.f)}, slope in μ ${fmt(v.dmu)}, slope in σ ${fmt(v.dsigma)}`;
+      const note = say("mean of f {mean}, slope in μ {mu}, slope in σ {sigma}", {mean: fmt(v.f), mu: fmt(v.dmu), sigma: fmt(v.dsigma)});
       [mu, sg].forEach(q => q.say(note));
     }};
 };
@@ -480,16 +484,16 @@ const chart = (g, c, y0, height, [width, left, top, below], i) => {
   c.lines.forEach(([, colour], k) => dot(g, x, Y(c.now[k][i]), 4, colour));
 };
 KINDS.frames = (d, ui) => {
-  const p = ui.panel(d.width, d.height, data.alt), image = new Image();
-  const q = d.charts.length && ui.panel(d.chart[0], d.tall, 'The curves, with the moment marked');
-  const s = ui.slider({label: d.name, min: 0, max: d.count - 1, step: 1, value: d.start, text: i => d.captions[i] || `${i + 1} of ${d.count}`}), read = ui.read();
+  const p = ui.panel(d.width, d.height, data.alt), image = new Image(), caption = i => d.captions[i] || say("{number} of {count}", {number: i + 1, count: d.count});
+  const q = d.charts.length && ui.panel(d.chart[0], d.tall, say("The curves, with the moment marked"));
+  const s = ui.slider({label: d.name, min: 0, max: d.count - 1, step: 1, value: d.start, text: caption}), read = ui.read();
   let timer = 0;
   // Nothing moves by itself for those who ask for less motion.
   if (d.play && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
-    const b = ui.button(ui.buttons(), 'Play', () => {
+    const b = ui.button(ui.buttons(), say("Play"), () => {
       const go = !timer;
       clearInterval(timer); timer = 0;
-      b.textContent = go ? 'Stop' : 'Play';
+      b.textContent = go ? say("Stop") : say("Play");
       if (go) timer = setInterval(() => {
         if (!ui.root.isConnected) return clearInterval(timer);
         s.set((s.value + 1) % d.count); ui.request();
@@ -497,7 +501,7 @@ KINDS.frames = (d, ui) => {
     });
   }
   return {
-    ready: new Promise((yes, no) => { image.onload = yes; image.onerror = () => no(new Error('its stored frames cannot be read')); image.src = d.sprite; }),
+    ready: new Promise((yes, no) => { image.onload = yes; image.onerror = () => no(new Error(say("its stored frames cannot be read"))); image.src = d.sprite; }),
     draw: () => {
       const i = s.value, c = Math.floor(i / d.rows), r = i % d.rows, [fw, fh] = d.frame;
       p.show(g => {
@@ -513,7 +517,7 @@ KINDS.frames = (d, ui) => {
         s.say(d.charts.map(c => c.lines.map(([n], k) => n + ' ' + brief(c.now[k][i])).join(', ')).join('; '));
         q.c.setAttribute('aria-label', d.charts.map(c => c.title + ': ' + c.lines.map(([n], k) => n + ' ' + brief(c.now[k][i])).join(', ')).join('; '));
       } else s.say();
-      read.textContent = d.captions[i] || `${i + 1} of ${d.count}`;
+      read.textContent = caption(i);
     }};
 };
 

@@ -6,9 +6,9 @@ KINDS.translation = (d, ui) => {
   const nets = d.nets.map(convolutions), pixels = bytes(d.pixels), paint = painter(h, w);
   const over = v => { const e = make('div', {class: 'c10-over', style: `width:${v}px`}); ui.stage.append(e); return e; };
   ui.stage.style.maxWidth = width + 'px';
-  const S = ui.panel(width, T + tile, 'The images to pick from', over(width)), A = ui.panel(side, T + h * scale, 'Your image: a field to draw on', over(side));
-  const B = ui.panel(side, T + h * scale, 'Your image, translated'), C = ui.panel(side, T + h * scale, 'The translation, translated back');
-  const K = ui.panel(w * small, T + h * scale, 'The known translation, and what differs from it');
+  const S = ui.panel(width, T + tile, say("The images to pick from"), over(width)), A = ui.panel(side, T + h * scale, say("Your image: a field to draw on"), over(side));
+  const B = ui.panel(side, T + h * scale, say("Your image, translated")), C = ui.panel(side, T + h * scale, say("The translation, translated back"));
+  const K = ui.panel(w * small, T + h * scale, say("The known translation, and what differs from it"));
   const bar = ui.buttons(), table = ui.read('table'), read = ui.read(), values = ['', '', ''].map(() => make('td')), heads = values.map(() => make('th', {scope: 'col'}));
   table.append(make('thead', {}, make('tr', {}, ...heads)), make('tbody', {}, make('tr', {}, ...values)));
   read.setAttribute('aria-live', 'polite');
@@ -50,18 +50,18 @@ KINDS.translation = (d, ui) => {
     changed();
   };
   const wipe = () => { x = new Float64Array(n); pen = [h / 2, w / 2]; drawn = true; changed(); };
-  const strip = fields(S, [0, T, count * tile, tile], count, count, {role: 'radiogroup', 'aria-label': 'Image to translate'}, {role: 'radio'}, open, () => false);
+  const strip = fields(S, [0, T, count * tile, tile], count, count, {role: 'radiogroup', 'aria-label': say("Image to translate")}, {role: 'radio'}, open, () => false);
   strip.all.forEach((b, i) => b.setAttribute('aria-label', d.names[i]));
-  const way = menu(ui, bar, 'Translate', [['a', `${d.words[0]} → ${d.words[1]} → ${d.words[0]}`], ['b', `${d.words[1]} → ${d.words[0]} → ${d.words[1]}`]], d.direction, () => open(at));
-  const tool = menu(ui, bar, 'The pen', [['draw', 'draws'], ['rub', 'rubs out']], 'draw');
-  ui.button(bar, 'Wipe the field', wipe);
-  if (count > 1) ui.button(bar, 'Another image', () => open((at + 1) % count));
+  const way = menu(ui, bar, say("Translate"), [['a', `${d.words[0]} → ${d.words[1]} → ${d.words[0]}`], ['b', `${d.words[1]} → ${d.words[0]} → ${d.words[1]}`]], d.direction, () => open(at));
+  const tool = menu(ui, bar, say("The pen"), [['draw', say("draws")], ['rub', say("rubs out")]], 'draw');
+  ui.button(bar, say("Wipe the field"), wipe);
+  if (count > 1) ui.button(bar, say("Another image"), () => open((at + 1) % count));
 
   // ---- the pen, by mouse and touch, or by keys
   A.c.classList.add('c10-drag');
   A.c.tabIndex = 0;
   A.c.setAttribute('role', 'application');
-  A.c.setAttribute('aria-label', 'Field to draw on: arrow keys move the pen, space puts it down or up, Delete wipes the field');
+  A.c.setAttribute('aria-label', say("Field to draw on: arrow keys move the pen, space puts it down or up, Delete wipes the field"));
   const place = e => { const r = A.c.getBoundingClientRect(), k = A.w / r.width / scale; return [clamp((e.clientY - r.top) * k - T / scale, 0, h), clamp((e.clientX - r.left) * k, 0, w)]; };
   on(A.c, 'pointerdown', e => { if (e.button) return; A.c.setPointerCapture(e.pointerId); keys = false; pen = place(e); stroke(...pen, ...pen); e.preventDefault(); });
   on(A.c, 'pointermove', e => { if (!A.c.hasPointerCapture(e.pointerId)) return; const to = place(e); stroke(...pen, ...to); pen = to; });
@@ -92,9 +92,9 @@ KINDS.translation = (d, ui) => {
     known: (v, i) => [...rules[i](Float64Array.from(v))],
     draw: () => {
       translate();
-      const [a, b] = from() ? [d.words[1], d.words[0]] : d.words, yours = drawn ? 'your drawing' : d.names[at];
+      const [a, b] = from() ? [d.words[1], d.words[0]] : d.words, yours = drawn ? say("your drawing") : d.names[at];
       S.show(g => {
-        text(g, 'pick one, or draw in the field below', 2, 15, {bold: 1});
+        text(g, say("pick one, or draw in the field below"), 2, 15, {bold: 1});
         for (let i = 0; i < count; i++) {
           const picture = from() ? rules[0](digit(i)) : digit(i);
           paint(g, i * tile, T, tile / w, q => grey(Math.abs(ink - picture[q])));
@@ -105,25 +105,27 @@ KINDS.translation = (d, ui) => {
         strip.to(at);
       });
       A.show(g => {
-        show(g, A, `from ${a}: ${yours}`, x);
+        show(g, A, say("from {domain}: {image}", {domain: a, image: yours}), x);
         if (!keys) return;
         const [r, c] = pen.map(v => v * scale);
         frame(g, 0, T, side, h * scale, BLUE, 2);
         dot(g, c, T + r, 5, down ? '#d55e00' : '#fff', '#d55e00');
       });
-      B.show(g => show(g, B, `to ${b}`, y));
-      C.show(g => show(g, C, `back to ${a}`, back));
+      B.show(g => show(g, B, say("to {domain}", {domain: b}), y));
+      C.show(g => show(g, C, say("back to {domain}", {domain: a}), back));
       K.show(g => {
-        if (!known) { text(g, 'known', 2, 15, {bold: 1}); ['nobody', 'knows it for', 'a drawing'].forEach((t, i) => text(g, t, 2, T + 20 + 17 * i, {color: SOFT})); return; }
-        show(g, K, 'known', known, small);
-        text(g, 'off by', 2, d.second - 9, {bold: 1});
+        if (!known) { text(g, say("known"), 2, 15, {bold: 1}); say("nobody\nknows it for\na drawing").split('\n').forEach((t, i) => text(g, t, 2, T + 20 + 17 * i, {color: SOFT})); return; }
+        show(g, K, say("known"), known, small);
+        text(g, say("off by"), 2, d.second - 9, {bold: 1});
         // more ink blue, less ink orange, on white
         paint(g, 0, d.second, small, q => { const t = y[q] - known[q], u = Math.min(1, Math.abs(t)); return t > 0 ? [255 - 255 * u, 255 - 141 * u, 255 - 77 * u] : [255 - 42 * u, 255 - 161 * u, 255 - 255 * u]; });
         frame(g, 0, d.second, w * small, h * small, LINE, 1);
       });
       const found = [known ? fmt(error(y, known), 3) : '–', known ? fmt(error(x, known), 3) : '–', fmt(error(back, x), 3)];
-      ['pixel error to the known one', 'of the untranslated image', 'there and back, to yours'].forEach((t, i) => { heads[i].textContent = t; values[i].textContent = found[i]; });
-      const said = `${yours}: translated it is off by ${found[0]}, untranslated by ${found[1]}; there and back by ${found[2]}` + (keys ? `; pen ${down ? 'down' : 'up'}, row ${Math.ceil(pen[0])}, column ${Math.ceil(pen[1])}` : '');
+      [say("pixel error to the known one"), say("of the untranslated image"), say("there and back, to yours")].forEach((t, i) => { heads[i].textContent = t; values[i].textContent = found[i]; });
+      let said = say("{image}: translated it is off by {off}, untranslated by {untranslated}; there and back by {back}", {image: yours, off: found[0], untranslated: found[1], back: found[2]});
+      const stands = {said, row: Math.ceil(pen[0]), column: Math.ceil(pen[1])};
+      if (keys) said = down ? say("{said}; pen down, row {row}, column {column}", stands) : say("{said}; pen up, row {row}, column {column}", stands);
       if (read.textContent !== said) read.textContent = said;
     }};
 };

@@ -11,6 +11,7 @@ import numpy as np
 
 from chapter10.errors import InputError
 from chapter10.int8 import Int8Decoder, Layer, base64_of, finite_array, int8_decoder
+from chapter10.language import say
 from chapter10.live.page import LiveFigure, figure, number, pixels_of, place_of
 from chapter10.stills import BLUE, INK, LINE, RED, SOFT, Still, minus, sub
 
@@ -81,7 +82,8 @@ def beta_figure(
         )
     found.sort(key=lambda m: m.beta)
     pixels = pixels_of(images, shape, MOST)
-    names = [f"image {i + 1}" for i in range(len(pixels))] if names is None else [str(n) for n in names]
+    english = [f"image {i + 1}" for i in range(len(pixels))] if names is None else [str(n) for n in names]
+    names = [say("image {number}", number=i + 1) for i in range(len(pixels))] if names is None else english
     if len(names) != len(pixels):
         raise InputError(
             "There are {count} names for {count_2} images. Give one for each.",
@@ -91,8 +93,8 @@ def beta_figure(
     image = place_of(image, len(pixels), "image")
     checked = [_checked(m, len(pixels), shape) for m in found]
     for what, several in (
-        ("latent dimensions", {c.shape[1] for _, c, _ in checked}),
-        ("further numbers", {tuple(m.numbers) for m in found}),
+        (say("latent dimensions"), {c.shape[1] for _, c, _ in checked}),
+        (say("further numbers"), {tuple(m.numbers) for m in found}),
     ):
         if len(several) > 1:
             raise InputError(
@@ -138,30 +140,32 @@ def beta_figure(
     width, height = LEFT + MOST * (w * scale + 8), rows[2] + h * scale + 24
     data = {
         "models": entries, "pixels": base64_of(pixels), "names": names, "image": image, "start": first, "steps": STEPS,
-        "numbers": ["reconstruction", "KL", "ELBO", *map(str, found[0].numbers)], "shape": [h, w], "scale": scale,
+        "numbers": [say("reconstruction"), "KL", "ELBO", *map(str, found[0].numbers)], "shape": [h, w], "scale": scale,
         "left": LEFT, "rows": rows, "width": max(width, BARS[0] + CURVE[0] + 12), "height": height, "invert": invert, "top": top,
         "range": spread, "ticks": ticks, "digits": 0 if all(t == round(t) for t in ticks["kl"]) else 2, "bars": AREA, "curve": PLOT,
         "size": {"bars": BARS, "curve": CURVE},
     }  # fmt: skip
     entry, (decoder, _, kl) = entries[first], checked[first]
-    alt = alt or (
-        f"Rows of {len(pixels)} images, what the model of β = {entry['beta']} decodes from their codes, and a walk along its"
-        f" latent dimension {entry['order'][0] + 1}, which costs {minus(kl.max())} nats. Below, the KL of its dimensions as bars, and"
-        f" its reconstruction, {entry['numbers'][0]} nats, over its KL, {entry['numbers'][1]} nats, among {len(found)} models. A"
-        " slider chooses β, menus the dimension and the image."
-    )
-    hint = "Move β. A click on an image walks from it, a click on a bar along its dimension; the bars keep one scale for all β."
-    return figure("beta", data, _still(data, decoder, pixels), title, alt, hint)
+    alt = alt or say(
+        "Rows of {images} images, what the model of β = {beta} decodes from their codes, and a walk along its"
+        " latent dimension {dimension}, which costs {cost} nats. Below, the KL of its dimensions as bars, and"
+        " its reconstruction, {reconstruction} nats, over its KL, {kl} nats, among {models} models. A"
+        " slider chooses β, menus the dimension and the image.",
+        images=len(pixels), beta=entry["beta"], dimension=entry["order"][0] + 1, cost=minus(kl.max()),
+        reconstruction=entry["numbers"][0], kl=entry["numbers"][1], models=len(found),
+    )  # fmt: skip
+    hint = say("Move β. A click on an image walks from it, a click on a bar along its dimension; the bars keep one scale for all β.")
+    return figure("beta", data, _still({**data, "names": english}, decoder, pixels), title, alt, hint)
 
 
 def _checked(model: BetaModel, n: int, shape: tuple[int, int]) -> tuple[Int8Decoder, np.ndarray, np.ndarray]:
     """Its decoder, lean, its codes [N, L] and the KL of its dimensions [L]."""
-    whose = f"of the model with β = {model.beta:g}"
+    whose = say("of the model with β = {beta:g}", beta=model.beta)
     if model.beta < 0:
         raise InputError("β is {beta:g}; a model's β is 0 or greater.", beta=model.beta)
-    number(model.reconstruction, f"The reconstruction {whose}")
+    number(model.reconstruction, say("The reconstruction {whose}", whose=whose))
     for name, value in model.numbers.items():
-        number(value, f"{name} {whose}")
+        number(value, say("{name} {whose}", name=name, whose=whose))
     whole = int8_decoder(model.layers)
     if whole.size != shape[0] * shape[1]:
         raise InputError(
@@ -170,7 +174,7 @@ def _checked(model: BetaModel, n: int, shape: tuple[int, int]) -> tuple[Int8Deco
             size=whole.size,
             shape=tuple(shape),
         )
-    codes = finite_array(model.codes, f"The codes {whose}", 2)
+    codes = finite_array(model.codes, say("The codes {whose}", whose=whose), 2)
     if codes.shape != (n, whole.latent_dim):
         raise InputError(
             "The codes {whose} have the shape {shape}; for {n} images and this decoder it is [{n}, {latent_dim}].",
@@ -179,7 +183,7 @@ def _checked(model: BetaModel, n: int, shape: tuple[int, int]) -> tuple[Int8Deco
             n=n,
             latent_dim=whole.latent_dim,
         )
-    kl = finite_array(model.kl, f"The KL {whose}", 1, whole.latent_dim)
+    kl = finite_array(model.kl, say("The KL {whose}", whose=whose), 1, whole.latent_dim)
     if kl.min() < -1e-3:
         raise InputError(
             "The KL {whose} is {lowest:.3g} in a dimension; a KL is never below 0.",

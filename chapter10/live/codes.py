@@ -10,6 +10,7 @@ import numpy as np
 from chapter10.errors import InputError
 from chapter10.int8 import as_numpy, base64_of, finite_array
 from chapter10.int8_maps import MapLayer, int8_maps
+from chapter10.language import say
 from chapter10.live.page import LiveFigure, figure, pixels_of, place_of
 from chapter10.stills import BLUE, LINE, Still
 
@@ -91,7 +92,8 @@ def code_figure(
             count_2=len(maps),
         )
     shown = 1 + place_of(shown - 1, min(len(maps), MOST_SHOWN), "shown − 1")
-    names = [f"image {i + 1}" for i in range(shown)] if names is None else [str(t) for t in names]
+    english = [f"image {i + 1}" for i in range(shown)] if names is None else [str(t) for t in names]
+    names = [say("image {number}", number=i + 1) for i in range(shown)] if names is None else english
     if len(names) != shown:
         raise InputError(
             "There are {count} names for {shown} images. Give one for each that is shown.",
@@ -106,7 +108,7 @@ def code_figure(
     if len(cell) != 2:
         raise InputError("cell = {cell!r} is no place in the map; give (row, column).", cell=cell)
     row, column = cell
-    row, column = place_of(row, rows, "the row of cell"), place_of(column, columns, "the column of cell")
+    row, column = place_of(row, rows, say("the row of cell")), place_of(column, columns, say("the column of cell"))
     tiles, used = _tiles(maps, pixels.reshape(-1, *shape), len(book))
     maps, pixels = maps[:shown], pixels[:shown]
     size = SIDE // max(rows, columns)
@@ -119,22 +121,25 @@ def code_figure(
         "side": SIDE, "column": SMALL, "cells": size,
         "scale": max(1, SIDE // max(shape)), "small": max(1, SMALL // max(shape)), "second": SECOND, "width": width,
         "columns": many, "palette": TOP + round(width / many * -(-len(book) // many)), "number": 10 if size >= 36 else 8,
-        "invert": invert, "about": f"the {len(book)} codes: mean of the images around the cells that hold them",
+        "invert": invert, "about": say("the {count} codes: mean of the images around the cells that hold them", count=len(book)),
     }  # fmt: skip
     vectors = book[maps[start]].transpose(2, 0, 1)[None]  # (1, C, h, w)
     picture = decoder(vectors)[0, 0]
     error = float(((pixels[start] / 255 - picture.flatten()) ** 2).sum())
-    alt = alt or (
-        f"The map of {rows} times {columns} codes of {names[start]}, each cell with its number and what the code stands for; the"
-        f" picture decoded from it, with a squared error of {error:.2f} to the original beside it; and the {len(book)} codes to"
-        f" choose from. Row {row + 1}, column {column + 1} is chosen, code {maps[start, row, column]}. Cells and codes are chosen"
-        " by mouse, touch or keys."
-    )
-    hint = (
+    alt = alt or say(
+        "The map of {rows} times {columns} codes of {image}, each cell with its number and what the code stands for; the"
+        " picture decoded from it, with a squared error of {error:.2f} to the original beside it; and the {count} codes to"
+        " choose from. Row {row}, column {column} is chosen, code {code}. Cells and codes are chosen"
+        " by mouse, touch or keys.",
+        rows=rows, columns=columns, image=names[start], error=error, count=len(book), row=row + 1, column=column + 1,
+        code=maps[start, row, column],
+    )  # fmt: skip
+    hint = say(
         "Choose a cell, then a code below. Keys: arrows move from cell to cell, + and − change the code. Numbers that are"
         " neighbours mean nothing: codes have no order. Change: ink gained in blue, lost in orange."
     )
-    still = _still(data, tiles, maps[start], pixels[start], picture)
+    about = f"the {len(book)} codes: mean of the images around the cells that hold them"
+    still = _still({**data, "names": english, "about": about}, tiles, maps[start], pixels[start], picture)
     return figure("code", data, still, title, alt, hint)
 
 

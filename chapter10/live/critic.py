@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from chapter10 import exact, nets, wgan
 from chapter10.errors import InputError
 from chapter10.int8 import base64_of, finite_array
+from chapter10.language import say
 from chapter10.live.lab import flat_weights
 from chapter10.live.page import LiveFigure, figure, number
 from chapter10.stills import BLUE, GREEN, INK, LINE, RED, SOFT, Still, minus, short
@@ -89,9 +90,9 @@ def critic_figure(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             critic = nets.mlp([1, 32, 32, 1])
-    flat_weights(critic, (1, 1), "critic")  # refuses what the page can't run
+    flat_weights(critic, (1, 1), say("critic"))  # refuses what the page can't run
     critic, history = _trained(critic, x, y, lipschitz, float(penalty), float(clip), float(rate), steps, seed)
-    weights, sizes = flat_weights(critic, (1, 1), "critic")
+    weights, sizes = flat_weights(critic, (1, 1), say("critic"))
 
     axis = torch.linspace(-REACH, REACH, POINTS, dtype=torch.float64)
     curve, slope = exact.values_and_slopes(lambda v: critic(v.unsqueeze(-1)).squeeze(-1), axis)
@@ -118,12 +119,13 @@ def critic_figure(
         rows,
         [*history, (steps, estimate, distance)],
     )
-    alt = alt or (
-        f"Left: {len(x)} real and {len(y)} generated points on a line, a critic f after {steps} steps beside the best one, dashed,"
-        f" and the critic's slope, which reaches {short(steepest)}, beside ±1. Right: its estimate of the distance,"
-        f" {minus(estimate)}, beside the exact one, {distance:.2f}. Buttons train the critic, menus and sliders choose what holds"
-        " its slope and move the generated points."
-    )
+    alt = alt or say(
+        "Left: {real} real and {generated} generated points on a line, a critic f after {steps} steps beside the best one, dashed,"
+        " and the critic's slope, which reaches {steepest}, beside ±1. Right: its estimate of the distance,"
+        " {estimate}, beside the exact one, {distance:.2f}. Buttons train the critic, menus and sliders choose what holds"
+        " its slope and move the generated points.",
+        real=len(x), generated=len(y), steps=steps, steepest=short(steepest), estimate=minus(estimate), distance=distance,
+    )  # fmt: skip
     page = {
         "real": base64_of(x.float().numpy()), "fakes": base64_of(y.float().numpy()), "start": base64_of(weights), "sizes": sizes,
         "steps": steps, "history": [[t, round(a, 4), round(b, 4)] for t, a, b in history], "reach": REACH, "points": POINTS,
@@ -131,7 +133,7 @@ def critic_figure(
         "ticks": list(range(-6, 7, 2)), "lipschitz": lipschitz, "penalty": penalty, "clip": clip, "rate": rate,
         "rates": sorted({*RATES, rate}),
     }  # fmt: skip
-    hint = (
+    hint = say(
         "Drag the generated points, or use the sliders. f is drawn up to a constant, its mean over all points at 0; dashed in the"
         " lower picture: slopes of 1 and −1. In a step of their own, fakes climb the critic: by a quarter of its slope."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from chapter10.errors import InputError
 from chapter10.figures import CLASS_COLORS
 from chapter10.int8 import Int8Decoder, Layer, as_numpy, base64_of, finite_array, int8_decoder
+from chapter10.language import say, speaking
 from chapter10.live.kernel import Answer, quick_png, through_kernel
 from chapter10.live.page import LiveFigure, figure, limits_of, number, place_of
 from chapter10.stills import BLUE, INK, LINE, RED, SOFT, Still, minus, sub
@@ -69,7 +70,8 @@ def decoder_figure(
     latent = {n: d.latent_dim for n, d in wide.items()}
     if len(set(latent.values())) > 1:
         raise InputError(
-            f"The decoders have different numbers of latent dimensions: {latent}. They share the sliders."
+            "The decoders have different numbers of latent dimensions: {latent}. They share the sliders.",
+            latent=latent,
         )
     size = next(iter(latent.values()))
     for n, d in wide.items():
@@ -77,7 +79,10 @@ def decoder_figure(
     dims = _dims(list(range(min(2, size))) if dims is None else dims, size)
     plane = size == 2 and len(dims) == 2
     if not plane and any(c is not None for c, _ in found_codes.values()):
-        raise InputError(f"Codes are shown for decoders with 2 latent dimensions; this one has {size}.")
+        raise InputError(
+            "Codes are shown for decoders with 2 latent dimensions; this one has {size}.",
+            size=size,
+        )
     bounds = limits_of(limits, len(dims), [c for c, _ in found_codes.values() if c is not None])
     ends = None if path is None else _ends(path, plane)
     if ends is not None and start is None:
@@ -100,7 +105,7 @@ def decoder_figure(
     names = sorted({label for _, own in found_codes.values() if own is not None for label in own.tolist()})
     parts, z = [], base.copy()
     z[dims] = start
-    pictures = []
+    pictures, still_titles = [], []
     for n, part in named.items():
         decoder = int8_decoder(part, probe) if runs == "page" else wide[n]
         pictures.append(decoder(z)[0].reshape(shape))
@@ -108,17 +113,12 @@ def decoder_figure(
         entry: dict[str, Any] = {
             "name": n,
             **({"net": decoder.payload()} if runs == "page" else {"first": base64_of(as_bytes(pictures[-1]))}),
-            "decoded": f"{n}, decoded" if n else "decoded from z",
         }
-        entry["title"] = n or "latent plane"
+        kept = None
         if points is not None:
             chosen = np.linspace(0, len(points) - 1, min(len(points), max_points)).astype(int)
             kept = points[chosen].astype(np.float32)
-            entry |= {
-                "codes": base64_of(kept),
-                "title": f"{n or 'latent plane'}: {len(kept):,} codes",
-                "points": kept,
-            }
+            entry |= {"codes": base64_of(kept), "points": kept}
             if own is not None:
                 index = np.searchsorted(names, own[chosen]).astype(np.uint8)
                 middles = {str(g): np.median(points[own == g], 0).round(3).tolist() for g in np.unique(own)}
@@ -130,44 +130,43 @@ def decoder_figure(
                 }
                 middle = [(g, *m) for g, m in shown.items()]
                 entry |= {"labels": base64_of(index), "index": index, "names": middle}
+        entry |= _titles(n, kept)
+        with speaking("en"):
+            still_titles.append(_titles(n, kept))
         parts.append(entry)
     still = Still(*_decoder_size(len(named), side, plane))
     x = 0
-    for entry, picture in zip(parts, pictures, strict=True):
+    for entry, titles, picture in zip(parts, still_titles, pictures, strict=True):
         if plane:
-            _still_plane(still, x, side, bounds, entry, start, ends)
+            _still_plane(still, x, side, bounds, entry | titles, start, ends)
             x += side + 12
-        still.text(entry["decoded"], x + 2, 15, bold=True)
+        still.text(titles["decoded"], x + 2, 15, bold=True)
         off = (side - np.array(shape) * scale) / 2
         still.image(
             1 - picture if invert else picture, x + off[1], 24 + off[0], shape[1] * scale, shape[0] * scale
         )
         x += side + 12
-    of = " and ".join(f"the {n}" for n in named if n) or "a decoder"
-    alt = alt or (
-        (f"The latent plane of {of} with the codes of images, a cross at z = " if plane else "z = ")
-        + f"({', '.join(f'{v:.2f}' for v in start)}), and the picture that {of} {'draw' if len(named) > 1 else 'draws'}"
-        " from it. Sliders move z"
-        + (", and a switch takes it along a straight line or an arc between two ends." if path is not None else ".")
-    )
+    alt = alt or _alt([n for n in named if n], start, plane, path is not None)
     data = {
         "decoders": [{k: v for k, v in e.items() if k not in ("points", "index")} for e in parts],
         "limits": bounds, "dims": dims, "start": start.tolist(), "base": base.tolist(), "shape": list(shape), "side": side,
         "path": None if ends is None else ends.tolist(), "map": plane, "invert": invert, "colours": CLASS_COLORS,
         "names": [str(n) for n in names],
     }  # fmt: skip
-    hint = "Move the sliders" + (
-        ", or drag the cross in the plane. Dashed circles: |z| = 1 and 2." if plane else "."
-    )
+    if plane:
+        hint = say("Move the sliders, or drag the cross in the plane. Dashed circles: |z| = 1 and 2.")
+    else:
+        hint = say("Move the sliders.")
     if ends is not None:
-        hint += " Choose a way and move t: blue is straight, orange is spherical."
+        way = say("Choose a way and move t: blue is straight, orange is spherical.")
+        hint = say("{one} {next}", one=hint, next=way)
     page = figure("decoder", data, still, title, alt, hint, runs)
     if runs == "page":
         return page
 
     def answer(sent: Any, _sharp: float = 1.0) -> Answer:
         moved = base.copy()
-        moved[dims] = np.clip(finite_array(sent, "the sliders", 1, len(dims)), *np.transpose(bounds))
+        moved[dims] = np.clip(finite_array(sent, say("the sliders"), 1, len(dims)), *np.transpose(bounds))
         return Answer(strip([d(moved)[0] for d in wide.values()], shape))
 
     return through_kernel(page, answer, start.tolist(), Answer(strip(pictures, shape)))
@@ -208,14 +207,24 @@ def walk_figure(
     _check_shape(whole, shape, "")
     if codes.shape[1] != whole.latent_dim or not 1 <= len(codes) <= 12:
         raise InputError(
-            f"codes has the shape {list(codes.shape)}; for this decoder it is [N, {whole.latent_dim}] with N from 1 to 12."
+            "codes has the shape {shape}; for this decoder it is [N, {latent_dim}] with N from 1 to 12.",
+            shape=list(codes.shape),
+            latent_dim=whole.latent_dim,
         )
     dims = _dims(range(whole.latent_dim) if dims is None else dims, whole.latent_dim)
     names = [f"z{sub(d + 1)}" for d in dims] if names is None else [str(n) for n in names]
     if len(names) != len(dims):
-        raise InputError(f"There are {len(names)} names for {len(dims)} dimensions. Give one for each.")
+        raise InputError(
+            "There are {count} names for {count_2} dimensions. Give one for each.",
+            count=len(names),
+            count_2=len(dims),
+        )
     if start is not None and not 0 <= start < len(dims):
-        raise InputError(f"start = {start} is no place in the {len(dims)} dimensions. Count from 0.")
+        raise InputError(
+            "start = {start} is no place in the {count} dimensions. Count from 0.",
+            start=start,
+            count=len(dims),
+        )
     (low, high) = limits_of(limits, 1, [])[0]
     value = float(np.clip(number(value, "value"), low, high))
     probe = np.repeat(codes[None], 5 * len(dims), 0)
@@ -244,10 +253,11 @@ def walk_figure(
         blue, orange = np.array([0, 114, 178]) / 255, np.array([213, 94, 0]) / 255
         mixed = np.where(change > 0, 1 + change * (blue - 1), 1 - change * (orange - 1))
         still.image(np.clip(mixed, 0, 1), x, 20 + 2 * h * scale, w * scale, h * scale)
-    alt = alt or (
-        f"Three rows of {n} images: as encoded, with latent dimension {d + 1} set to {value:.2f}, and the change between"
-        " them, ink gained in blue and lost in orange. A menu chooses the dimension, a slider its value."
-    )
+    alt = alt or say(
+        "Three rows of {count} images: as encoded, with latent dimension {dimension} set to {value:.2f}, and the change between"
+        " them, ink gained in blue and lost in orange. A menu chooses the dimension, a slider its value.",
+        count=n, dimension=d + 1, value=value,
+    )  # fmt: skip
     first = {"first": [[base64_of(as_bytes(p)) for p in row] for row in (before, after)]}
     data = {
         **({"net": decoder.payload()} if runs == "page" else first),
@@ -255,14 +265,14 @@ def walk_figure(
         "limits": [low, high], "shape": list(shape), "scale": scale, "left": left, "width": width, "height": height,
         "invert": invert,
     }  # fmt: skip
-    hint = "Choose a dimension and move its value: all images get the same one. Blue: ink gained; orange: ink lost."
+    hint = say("Choose a dimension and move its value: all images get the same one. Blue: ink gained; orange: ink lost.")
     page = figure("walk", data, still, title, alt, hint, runs)
     if runs == "page":
         return page
 
     def answer(sent: Any, _sharp: float = 1.0) -> Answer:
-        place, moved = place_of(sent[0], len(dims), "the dimension"), codes.copy()
-        moved[:, dims[place]] = np.clip(number(sent[1], "its value"), low, high)
+        place, moved = place_of(sent[0], len(dims), say("the dimension")), codes.copy()
+        moved[:, dims[place]] = np.clip(number(sent[1], say("its value")), low, high)
         return Answer(strip([*before, *decoder(moved)], shape))
 
     return through_kernel(page, answer, [start, value], Answer(strip([*before, *after], shape)))
@@ -280,7 +290,7 @@ def strip(pictures: Sequence[Any], shape: tuple[int, int]) -> bytes:
 
 def check_runs(runs: str) -> None:
     if runs not in ("page", "kernel"):
-        raise InputError(f'runs is {runs!r}; give "page" or "kernel".')
+        raise InputError('runs is {runs!r}; give "page" or "kernel".', runs=runs)
 
 
 class Called:
@@ -298,7 +308,10 @@ class Called:
         found = found.reshape(len(found), -1).astype(float)
         if not np.isfinite(found).all() or found.min() < -1e-6 or found.max() > 1 + 1e-6:
             raise InputError(
-                f"The decoder gives values from {found.min():.3g} to {found.max():.3g}; pixels lie in [0, 1]. Does a sigmoid lack?"
+                "The decoder gives values from {lowest:.3g} to {highest:.3g}; pixels lie in [0, 1]. Does a sigmoid "
+                "lack?",
+                lowest=found.min(),
+                highest=found.max(),
             )
         return found
 
@@ -313,6 +326,41 @@ def _decoder(given: Any, runs: str, latent_dim: int | None) -> Int8Decoder | Cal
     if latent_dim is None:
         raise InputError("How many numbers the function decodes is not known. Give base=[0.0] * L, or codes.")
     return Called(given, int(latent_dim))
+
+
+def _titles(name: str, codes: np.ndarray | None) -> dict[str, str]:
+    """What stands above a decoder's picture, and above the plane with its codes."""
+    if codes is None:
+        title = name or say("latent plane")
+    elif name:
+        title = say("{name}: {count:,} codes", name=name, count=len(codes))
+    else:
+        title = say("latent plane: {count:,} codes", count=len(codes))
+    return {"decoded": say("{name}, decoded", name=name) if name else say("decoded from z"), "title": title}
+
+
+def _alt(names: Sequence[str], start: np.ndarray, plane: bool, path: bool) -> str:
+    z = ", ".join(f"{v:.2f}" for v in start)
+    of = say("the {name}", name=names[0]) if names else say("a decoder")
+    for name in names[1:]:
+        of = say("{others} and the {name}", others=of, name=name)
+    if plane and len(names) > 1:
+        shown = say(
+            "The latent plane of {of} with the codes of images, a cross at z = ({z}), and the picture that {of} draw from it.", of=of, z=z
+        )
+    elif plane:
+        shown = say(
+            "The latent plane of {of} with the codes of images, a cross at z = ({z}), and the picture that {of} draws from it.", of=of, z=z
+        )
+    elif len(names) > 1:
+        shown = say("z = ({z}), and the picture that {of} draw from it.", of=of, z=z)
+    else:
+        shown = say("z = ({z}), and the picture that {of} draws from it.", of=of, z=z)
+    if path:
+        moved = say("Sliders move z, and a switch takes it along a straight line or an arc between two ends.")
+    else:
+        moved = say("Sliders move z.")
+    return say("{one} {next}", one=shown, next=moved)
 
 
 def _decoder_size(n: int, side: int, plane: bool) -> tuple[int, int]:
@@ -368,10 +416,17 @@ def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
 def _ends(path: Any, plane: bool) -> np.ndarray:
     ends = finite_array(path, "path", 2)
     if not plane or ends.shape != (2, 2):
-        raise InputError(f"path has the shape {list(ends.shape)}; give two ends, [2, 2], in a plane of two latent dimensions.")
+        raise InputError(
+            "path has the shape {shape}; give two ends, [2, 2], in a plane of two latent dimensions.",
+            shape=list(ends.shape),
+        )
     lengths = np.linalg.norm(ends, axis=1)
     if lengths.min() < 1e-6 or abs(ends[0, 0] * ends[1, 1] - ends[0, 1] * ends[1, 0]) < 1e-6 * lengths.prod():
-        raise InputError(f"path goes from {ends[0]} to {ends[1]}: the ends must lie in different directions from 0, and not opposite.")
+        raise InputError(
+            "path goes from {end} to {end_2}: the ends must lie in different directions from 0, and not opposite.",
+            end=ends[0],
+            end_2=ends[1],
+        )
     return ends
 
 
@@ -381,27 +436,35 @@ def _codes(codes: Any, labels: Any, name: str, per_name: bool) -> tuple[np.ndarr
     own = codes.get(name) if isinstance(codes, Mapping) else codes
     if own is None:
         return None, None
-    own = finite_array(own, f"codes of {name!r}" if name else "codes", 2)
+    own = finite_array(own, say("codes of {name!r}", name=name) if name else "codes", 2)
     if own.shape[1] != 2:
-        raise InputError(f"codes has the shape {list(own.shape)}; a plane shows [N, 2].")
+        raise InputError("codes has the shape {shape}; a plane shows [N, 2].", shape=list(own.shape))
     groups = labels.get(name) if isinstance(labels, Mapping) else labels
     if groups is None:
         return own, None
     groups = as_numpy(groups)
     if groups.shape != (len(own),):
         raise InputError(
-            f"labels has the shape {list(groups.shape)} for {len(own)} codes; expected: [{len(own)}]."
+            "labels has the shape {shape} for {count} codes; expected: [{count}].",
+            shape=list(groups.shape),
+            count=len(own),
         )
     if len(np.unique(groups)) > 256:
-        raise InputError(f"labels names {len(np.unique(groups))} groups; at most 256 can be shown.")
+        raise InputError(
+            "labels names {count} groups; at most 256 can be shown.",
+            count=len(np.unique(groups)),
+        )
     return own, groups
 
 
 def _check_shape(decoder: Int8Decoder | Called, shape: tuple[int, int], name: str) -> None:
     if len(shape) != 2 or min(shape) < 1 or shape[0] * shape[1] != decoder.size:
-        whose = f"The decoder {name!r}" if name else "The decoder"
+        whose = say("The decoder {name!r}", name=name) if name else say("The decoder")
         raise InputError(
-            f"{whose} gives {decoder.size} pixels, which is no picture of shape {tuple(shape)}. Give shape=(H, W)."
+            "{whose} gives {size} pixels, which is no picture of shape {shape}. Give shape=(H, W).",
+            whose=whose,
+            size=decoder.size,
+            shape=tuple(shape),
         )
 
 
@@ -409,6 +472,8 @@ def _dims(dims: Sequence[int], size: int) -> list[int]:
     chosen = [int(d) for d in dims]
     if not chosen or len(set(chosen)) < len(chosen) or min(chosen) < 0 or max(chosen) >= size:
         raise InputError(
-            f"dims = {chosen}: expected different numbers from 0 to {size - 1}, the decoder's latent dimensions."
+            "dims = {chosen}: expected different numbers from 0 to {size_less_1}, the decoder's latent dimensions.",
+            chosen=chosen,
+            size_less_1=size - 1,
         )
     return chosen

@@ -9,6 +9,7 @@ import numpy as np
 
 from chapter10.errors import InputError
 from chapter10.int8 import base64_of, finite_array
+from chapter10.language import say
 from chapter10.live.page import LiveFigure, figure, limits_of, number
 from chapter10.stills import BLUE, GREEN, INK, LINE, RED, SOFT, Still, minus
 
@@ -102,16 +103,18 @@ def elbo_figure(
     still.axis(ticks, at, 250, 426, 786)
     still.text("nats", 786, 284, color=SOFT, align="right")
 
-    alt = alt or (
-        f"Left: the prior, the true posterior N({post_mean:.2f}, {post_std:.2f}²) and q = N({mu:.2f}, {sigma:.2f}²) over z."
-        f" Right: bars in nats; reconstruction {reconstruction:.2f} and minus KL {-kl:.2f} lead to the ELBO {elbo:.2f}, and"
-        f" the gap of {evidence - elbo:.2f} from there to log p(x) = {evidence:.2f}. Sliders move q and x."
-    )
+    alt = alt or say(
+        "Left: the prior, the true posterior N({post_mean:.2f}, {post_std:.2f}²) and q = N({mu:.2f}, {sigma:.2f}²) over z."
+        " Right: bars in nats; reconstruction {reconstruction:.2f} and minus KL {minus_kl:.2f} lead to the ELBO {elbo:.2f}, and"
+        " the gap of {gap:.2f} from there to log p(x) = {evidence:.2f}. Sliders move q and x.",
+        post_mean=post_mean, post_std=post_std, mu=mu, sigma=sigma, reconstruction=reconstruction, minus_kl=-kl, elbo=elbo,
+        gap=evidence - elbo, evidence=evidence,
+    )  # fmt: skip
     data = {
         "w": w, "b": b, "s": s, "x": x, "mu": mu, "log_sigma": log_sigma, "limits": limits, "top": top,
         "axis": [floor, high], "ticks": ticks,
     }  # fmt: skip
-    hint = "Move q: the bars change, the dashed line at log p(x) stays, and the last bar always ends on it. Only x moves the line."
+    hint = say("Move q: the bars change, the dashed line at log p(x) stays, and the last bar always ends on it. Only x moves the line.")
     return figure("elbo", data, still, title, alt, hint)
 
 
@@ -196,16 +199,17 @@ def reparameterization_figure(
     )
     still.dots([across(mu)], [down(mean)], 5, BLUE, clip=area)
 
-    alt = alt or (
-        f"{len(eps)} points of fixed noise on an upper line, each joined to z = {mu:.2f} + {sigma:.2f}·ε on a lower one, with the"
-        f" density of N({mu:.2f}, {sigma:.2f}²). Right: the mean of (z − {k:g})² as a smooth curve over μ with its tangent, slope"
-        f" {slope:.2f} in μ ({slope_s:.2f} in σ). Sliders move μ and σ."
-    )
+    alt = alt or say(
+        "{count} points of fixed noise on an upper line, each joined to z = {mu:.2f} + {sigma:.2f}·ε on a lower one, with the"
+        " density of N({mu:.2f}, {sigma:.2f}²). Right: the mean of (z − {k:g})² as a smooth curve over μ with its tangent, slope"
+        " {slope:.2f} in μ ({slope_s:.2f} in σ). Sliders move μ and σ.",
+        count=len(eps), mu=mu, sigma=sigma, k=k, slope=slope, slope_s=slope_s,
+    )  # fmt: skip
     data = {
         "eps": base64_of(eps.astype(np.float32)), "k": k, "mu": mu, "sigma": sigma, "reach": reach, "top": top,
         "limits": {"mu": [m0, m1], "sigma": [s0, s1]}, "ticks": ticks, "mu_ticks": mu_ticks, "f_ticks": f_ticks,
     }  # fmt: skip
-    hint = "The noise stays where it is; μ and σ only move and stretch the lines. Then tick the box and move μ again."
+    hint = say("The noise stays where it is; μ and σ only move and stretch the lines. Then tick the box and move μ again.")
     return figure("paths", data, still, title, alt, hint)
 
 

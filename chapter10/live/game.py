@@ -12,6 +12,7 @@ import torch
 from chapter10 import exact
 from chapter10.errors import InputError
 from chapter10.int8 import finite_array
+from chapter10.language import say
 from chapter10.live.page import LiveFigure, figure, number
 from chapter10.stills import BLUE, GREEN, INK, LINE, RED, SOFT, Still, minus, short
 
@@ -47,7 +48,7 @@ def game_figure(
     means = finite_array(means, "means", 1)
     given = (
         ("std", std, WIDTH), ("shift", shift, SHIFT), ("width", width, WIDTH), ("strength", strength, STRENGTH),
-        ("the least of means", means.min(), (-4, 4)), ("the greatest of means", means.max(), (-4, 4)),
+        (say("the least of means"), means.min(), (-4, 4)), (say("the greatest of means"), means.max(), (-4, 4)),
     )  # fmt: skip
     for name, v, (low, high) in given:
         if not low <= number(v, name) <= high:
@@ -155,18 +156,20 @@ def game_figure(
         still.curve([over(shift)] * 2, [y - 4, y + 106], INK, 1, dash=(2, 3))
         still.dots([over(shift)], [y + 106 - now / high * 106], 5, BLUE, clip=(556, y - 10, 240, 126))
 
-    alt = alt or (
-        f"Left: the data's density and the generator's, N({shift:.2f}, {width:.2f}²), with a discriminator D and arrows for the"
-        f" push it gives the generator: {-float(gradients.minimax):.2g} by log(1 − D), {-float(gradients.non_saturating):.2g} by"
-        f" −log D. V(D, G) is {value:.2f}. Right: over the generator's shift, the JSD, now {jsd:.3f}, flattens at log 2; the"
-        f" Wasserstein distance, now {distance:.2f}, keeps growing. Sliders move and widen q and weaken D."
-    )
+    alt = alt or say(
+        "Left: the data's density and the generator's, N({shift:.2f}, {width:.2f}²), with a discriminator D and arrows for the"
+        " push it gives the generator: {minimax:.2g} by log(1 − D), {non_saturating:.2g} by"
+        " −log D. V(D, G) is {value:.2f}. Right: over the generator's shift, the JSD, now {jsd:.3f}, flattens at log 2; the"
+        " Wasserstein distance, now {distance:.2f}, keeps growing. Sliders move and widen q and weaken D.",
+        shift=shift, width=width, minimax=-float(gradients.minimax), non_saturating=-float(gradients.non_saturating),
+        value=value, jsd=jsd, distance=distance,
+    )  # fmt: skip
     page = {
         "means": means.tolist(), "std": std, "shift": shift, "width": width, "strength": strength, "top": top, "far": far,
         "limits": {"shift": SHIFT, "width": WIDTH, "strength": STRENGTH}, "reach": reach, "points": POINTS,
         "ticks": ticks, "far_ticks": far_ticks,
     }  # fmt: skip
-    hint = (
+    hint = say(
         "Move q away from p: JSD ends at log 2 and one push dies, the Wasserstein distance grows on. Then weaken D."
         " An arrow's length: half a unit of x for 1 nat a unit."
     )

@@ -19,6 +19,7 @@ import numpy as np
 
 from chapter10.errors import Chapter10Error, InputError
 from chapter10.int8 import as_numpy
+from chapter10.language import say
 from chapter10.live.page import LiveFigure, figure, number, place_of
 from chapter10.stills import Still
 
@@ -41,11 +42,17 @@ class Slider:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        low, high, start, step = (number(getattr(self, k), f"{k} of {self.label!r}") for k in ("low", "high", "start", "step"))
+        given = ((k, say("{k} of {label!r}", k=k, label=self.label)) for k in ("low", "high", "start", "step"))
+        low, high, start, step = (number(getattr(self, k), name) for k, name in given)
         if not low <= start <= high or low == high or not 0 < step <= high - low:
             raise InputError(
-                f"The slider {self.label!r} goes from {low:g} to {high:g} in steps of {step:g} and starts at {start:g}; it needs"
-                " low ≤ start ≤ high, low < high, and a step above 0."
+                "The slider {label!r} goes from {low:g} to {high:g} in steps of {step:g} and starts at {start:g}; "
+                "it needs low ≤ start ≤ high, low < high, and a step above 0.",
+                label=self.label,
+                low=low,
+                high=high,
+                step=step,
+                start=start,
             )
 
     @property
@@ -73,8 +80,11 @@ class Stops:
     def __post_init__(self) -> None:
         if len(self.among) < 2 or self.start not in list(self.among):
             raise InputError(
-                f"The slider {self.label!r} steps through {list(self.among)} and starts at {self.start}; give two numbers or more, and"
-                " one of them to start at."
+                "The slider {label!r} steps through {value} and starts at {start}; give two numbers or more, and "
+                "one of them to start at.",
+                label=self.label,
+                value=list(self.among),
+                start=self.start,
             )
 
     def value(self, sent: Any) -> float:
@@ -96,7 +106,12 @@ class Menu:
 
     def __post_init__(self) -> None:
         if not self.options or self.start not in (None, *self.options):
-            raise InputError(f"The menu {self.label!r} has {list(self.options)} and starts at {self.start!r}; give words, and one of them.")
+            raise InputError(
+                "The menu {label!r} has {value} and starts at {start!r}; give words, and one of them.",
+                label=self.label,
+                value=list(self.options),
+                start=self.start,
+            )
 
     def value(self, sent: Any) -> str:
         return self.options[place_of(sent, len(self.options), self.label)]
@@ -185,7 +200,8 @@ def sentence_of(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, Chapter10Error):
         return text
-    return f"For these values the figure's function fails with {type(error).__name__}{': ' + text if text else ''}. Try others."
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return say("For these values the figure's function fails with {what}. Try others.", what=what)
 
 
 def kernel_figure(
@@ -214,7 +230,11 @@ def kernel_figure(
             the start comes as it is. Later it is shown in the figure.
     """
     if not callable(draw):
-        raise InputError(f"draw is {draw!r}; give a function of {', '.join(controls) or 'the controls'} that gives a picture.")
+        raise InputError(
+            "draw is {draw!r}; give a function of {value} that gives a picture.",
+            draw=draw,
+            value=", ".join(controls) or say("the controls"),
+        )
     if not controls or not all(isinstance(c, (Slider, Stops, Menu)) for c in controls.values()):
         raise InputError(
             "controls names the arguments of draw, each with a Slider, Stops or Menu, such as {'k': Slider('samples', 1, 9, 3, 1)}."
@@ -259,11 +279,22 @@ class _Drawing:
             self.scale = self.scale or max(1, min(300 // height, 800 // width))
             size = (width * self.scale, height * self.scale)
         if self.size == (0, 0) and (size[0] > WIDEST or size[1] > HIGHEST):
-            raise InputError(f"The picture is {size[0]}×{size[1]} pixels on the page; at most {WIDEST}×{HIGHEST} have their place there.")
+            raise InputError(
+                "The picture is {size}×{size_2} pixels on the page; at most {WIDEST}×{HIGHEST} have their place "
+                "there.",
+                size=size[0],
+                size_2=size[1],
+                WIDEST=WIDEST,
+                HIGHEST=HIGHEST,
+            )
         if self.size not in ((0, 0), size):
             raise InputError(
-                f"The picture is now {size[0]}×{size[1]} pixels, and was {self.size[0]}×{self.size[1]}. Draw all in one size, so that the"
-                " page stays where it is."
+                "The picture is now {size}×{size_2} pixels, and was {value}×{value_2}. Draw all in one size, so "
+                "that the page stays where it is.",
+                size=size[0],
+                size_2=size[1],
+                value=self.size[0],
+                value_2=self.size[1],
             )
         self.size, self.pixels = size, pixels
         return quick_png(pixels)
@@ -298,9 +329,17 @@ def _pixels(picture: Any, invert: bool) -> np.ndarray:
     a = as_numpy(picture)
     colour = a.ndim == 3 and a.shape[-1] == 3
     if not (a.ndim == 2 or colour) or a.size == 0:
-        raise InputError(f"draw gave an array of shape {list(a.shape)}; expected [H, W], [H, W, 3], or a matplotlib Figure.")
+        raise InputError(
+            "draw gave an array of shape {shape}; expected [H, W], [H, W, 3], or a matplotlib Figure.",
+            shape=list(a.shape),
+        )
     if a.dtype != np.uint8:
         if a.dtype.kind not in "fb" or not np.isfinite(a).all() or a.min() < -1e-6 or a.max() > 1 + 1e-6:
-            raise InputError(f"draw gave {a.dtype} from {a.min():.3g} to {a.max():.3g}; expected floats in [0, 1], or uint8.")
+            raise InputError(
+                "draw gave {dtype} from {lowest:.3g} to {highest:.3g}; expected floats in [0, 1], or uint8.",
+                dtype=a.dtype,
+                lowest=a.min(),
+                highest=a.max(),
+            )
         a = np.rint(255 * np.clip(a, 0, 1)).astype(np.uint8)
     return 255 - a if invert and not colour else a

@@ -20,6 +20,7 @@ from chapter10.data import GaussianMixture
 from chapter10.errors import InputError
 from chapter10.exact import minimax_slope, non_saturating_slope, values_and_slopes
 from chapter10.int8 import base64_of, layers_of
+from chapter10.language import say
 from chapter10.live.page import LiveFigure, figure, number
 from chapter10.stills import BLUE, INK, LINE, RED, SOFT, Still, minus, short
 
@@ -87,7 +88,7 @@ def gan_lab(
         )
     generator, discriminator = _fresh(seed) if players is None else players
     weights, sizes = zip(
-        flat_weights(generator, (2, 2), "generator"), flat_weights(discriminator, (2, 1), "discriminator")
+        flat_weights(generator, (2, 2), say("generator")), flat_weights(discriminator, (2, 1), say("discriminator"))
     )
     source = torch.Generator().manual_seed(seed)
     z = torch.randn(SHOWN, 2, generator=source)
@@ -97,11 +98,12 @@ def gan_lab(
         fakes = generator.eval()(z.to(next(generator.parameters()))).float()
     reached = metrics.mode_coverage(mixture, fakes)
     still, v = _still(mixture, sets[first], fakes, discriminator.eval(), objective, reached)
-    alt = alt or (
-        f"The plane with {REAL} real points of the {first} and {SHOWN} generated ones, on D's landscape in colours, with"
-        f" arrows for the push on each fake. {reached.modes} of {reached.total} modes are reached, {100 * reached.good:.0f} %"
-        f" of the samples are good, V(D, G) is {v:.2f}. Buttons take a step of D, a step of G, or play."
-    )
+    alt = alt or say(
+        "The plane with {real} real points of the {data} and {shown} generated ones, on D's landscape in colours, with"
+        " arrows for the push on each fake. {modes} of {total} modes are reached, {good:.0f} %"
+        " of the samples are good, V(D, G) is {value:.2f}. Buttons take a step of D, a step of G, or play.",
+        real=REAL, data=first, shown=SHOWN, modes=reached.modes, total=reached.total, good=100 * reached.good, value=v,
+    )  # fmt: skip
     page = {
         "sets": [
             {
@@ -115,7 +117,7 @@ def gan_lab(
         "r1": objective.r1, "penalties": sorted({*PENALTIES, objective.r1}),
         "ratio": steps, "ratios": list(dict.fromkeys([*RATIOS, steps])), "rate": rate, "rates": sorted({*RATES, rate}),
     }  # fmt: skip
-    hint = (
+    hint = say(
         "Arrows: where the generator's loss pushes each fake, the longer the harder (20 pixels at 0.2 nats a unit, never above"
         " 40). New rules hold from the next step on; new data start anew."
     )
@@ -124,10 +126,10 @@ def gan_lab(
 
 def _named(mixtures: GaussianMixture | Mapping[str, GaussianMixture] | None) -> dict[str, GaussianMixture]:
     if mixtures is None:
-        mixtures = {"ring of 8": data.ring(std=0.05), "grid of 25": data.grid(spacing=0.5, std=0.05)}
-    named = (
-        dict(mixtures) if isinstance(mixtures, Mapping) else {f"mixture of {len(mixtures.means)}": mixtures}
-    )
+        mixtures = {say("ring of 8"): data.ring(std=0.05), say("grid of 25"): data.grid(spacing=0.5, std=0.05)}
+    if not isinstance(mixtures, Mapping):
+        mixtures = {say("mixture of {count}", count=len(mixtures.means)): mixtures}
+    named = dict(mixtures)
     if not named:
         raise InputError("There are no data to play with: the dict of mixtures is empty.")
     for name, mixture in named.items():

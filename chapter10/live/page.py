@@ -21,10 +21,12 @@ import numpy as np
 
 from chapter10.errors import InputError
 from chapter10.int8 import as_numpy
+from chapter10.language import noted, say
 from chapter10.stills import Still
 
-OFF = "A still picture of a live figure. Where scripts may run, as after running this cell, it has sliders."
-KERNEL = "A still picture of a live figure that the kernel computes. After running this cell, it has sliders."
+OFF = noted("A still picture of a live figure. Where scripts may run, as after running this cell, it has sliders.")
+KERNEL = noted("A still picture of a live figure that the kernel computes. After running this cell, it has sliders.")
+SAID = re.compile(r'(?<![\w.])say\(("(?:[^"\\\n]|\\.)*")')  # of the scripts: a call with its sentence written out
 SCRIPTS = ("live.js", "games.js", "beta.js", "codes.js", "critic.js", "translate.js", "kernel.js")
 
 
@@ -57,6 +59,9 @@ def figure(
     script, css = assets(kind, *([runs] if runs == "kernel" else []))
     css_id = "ch10-css-" + hashlib.sha256(css.encode()).hexdigest()[:8]
     data = {**data, "kind": kind, "alt": alt, "hint": hint, "css": css_id}
+    said = {message: say(message) for message in said_in(script) if say(message) != message}
+    if said:  # in another language than English
+        data["said"] = said
     png = still.png()
     content = json.dumps(data, sort_keys=True) + script + css + title
     identifier = hashlib.sha256(content.encode() + png).hexdigest()[:12]
@@ -73,7 +78,7 @@ def figure(
         f'<img class="c10-still" alt="{esc(alt)}" width="{still.w}" height="{still.h}" style="max-width:100%;height:auto"'
         f' src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     )
-    page.append(f'<p class="c10-off"><small>{off}</small></p></div>')
+    page.append(f'<p class="c10-off"><small>{esc(say(off))}</small></p></div>')
     page.append(f"<script>(function(data,css){{{script}}})({page_json(data)},{page_json(css)})</script>")
     return LiveFigure("\n".join(page), alt, png, identifier)
 
@@ -93,6 +98,11 @@ def assets(*kinds: str) -> tuple[str, str]:
     return script, css
 
 
+def said_in(script: str) -> list[str]:
+    """The sentences in a script's calls of say("…"), in their order; `data.said` holds what each is in the reader's language."""
+    return list(dict.fromkeys(json.loads(literal) for literal in SAID.findall(script)))
+
+
 def page_json(value: Any) -> str:
     """JSON that may stand inside a script element, whatever text is in it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
@@ -108,9 +118,9 @@ def number(value: Any, name: str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise InputError(f"{name} = {value!r} is not a number.") from None
+        raise InputError("{name} = {value!r} is not a number.", name=name, value=value) from None
     if not math.isfinite(number):
-        raise InputError(f"{name} = {value!r} is not finite.")
+        raise InputError("{name} = {value!r} is not finite.", name=name, value=value)
     return number
 
 
@@ -122,14 +132,22 @@ def limits_of(limits: Any, n: int, codes: list[np.ndarray]) -> list[list[float]]
         a = np.array([-a, a])
     a = np.broadcast_to(a, (n, 2)) if a.shape == (2,) else a
     if a.shape != (n, 2) or not np.isfinite(a).all() or (a[:, 0] >= a[:, 1]).any():
-        raise InputError(f"limits = {limits!r}: expected r > 0, a pair (low, high), or {n} such pairs.")
+        raise InputError(
+            "limits = {limits!r}: expected r > 0, a pair (low, high), or {n} such pairs.",
+            limits=limits,
+            n=n,
+        )
     return a.tolist()
 
 
 def place_of(value: Any, count: int, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < count:
         raise InputError(
-            f"{name} = {value!r} is no place among {count}. Count from 0, to {count - 1} at most."
+            "{name} = {value!r} is no place among {count}. Count from 0, to {count_less_1} at most.",
+            name=name,
+            value=value,
+            count=count,
+            count_less_1=count - 1,
         )
     return int(value)
 
@@ -140,8 +158,16 @@ def pixels_of(images: Any, shape: tuple[int, int], most: int) -> np.ndarray:
     size = shape[0] * shape[1]
     if a.ndim < 2 or a.dtype.kind != "f" or not 1 <= len(a) <= most or a[0].size != size:
         raise InputError(
-            f"images is {a.dtype} of shape {list(a.shape)}; expected floats [N, {size}], with N from 1 to {most}."
+            "images is {dtype} of shape {shape}; expected floats [N, {size}], with N from 1 to {most}.",
+            dtype=a.dtype,
+            shape=list(a.shape),
+            size=size,
+            most=most,
         )
     if not np.isfinite(a).all() or a.min() < -1e-6 or a.max() > 1 + 1e-6:
-        raise InputError(f"images reaches from {a.min():.3g} to {a.max():.3g}; expected values in [0, 1].")
+        raise InputError(
+            "images reaches from {lowest:.3g} to {highest:.3g}; expected values in [0, 1].",
+            lowest=a.min(),
+            highest=a.max(),
+        )
     return np.rint(255 * np.clip(a, 0, 1)).astype(np.uint8).reshape(len(a), size)

@@ -13,6 +13,7 @@ from chapter10 import domains
 from chapter10.errors import InputError
 from chapter10.int8 import base64_of
 from chapter10.int8_maps import Int8Maps, int8_maps, map_layers_of
+from chapter10.language import say
 from chapter10.live.codes import LARGEST, SLOWEST
 from chapter10.live.page import LiveFigure, figure, pixels_of, place_of
 from chapter10.stills import BLUE, LINE, Still, minus
@@ -73,7 +74,8 @@ def translation_figure(
         )
     nets = [_net(net, who, shape) for net, who in ((a_to_b, "a_to_b"), (b_to_a, "b_to_a"))]
     pixels = pixels_of(images, shape, MOST)
-    names = [f"image {i + 1}" for i in range(len(pixels))] if names is None else [str(t) for t in names]
+    english = [f"image {i + 1}" for i in range(len(pixels))] if names is None else [str(t) for t in names]
+    names = [say("image {number}", number=i + 1) for i in range(len(pixels))] if names is None else english
     if len(names) != len(pixels):
         raise InputError(
             "There are {count} names for {count_2} images. Give one for each.",
@@ -81,7 +83,8 @@ def translation_figure(
             count_2=len(pixels),
         )
     start = place_of(start, len(pixels), "start")
-    words = (domains.PAIRS[pair].name_a, domains.PAIRS[pair].name_b)
+    inside = (domains.PAIRS[pair].name_a, domains.PAIRS[pair].name_b)
+    words = (say(inside[0]), say(inside[1]))
     scale, small = max(1, SIDE // max(shape)), max(1, SMALL // max(shape))
     data = {
         "nets": [net.payload() for net in nets], "pixels": base64_of(pixels), "shape": list(shape), "names": names, "pair": pair,
@@ -99,16 +102,18 @@ def translation_figure(
         float(np.sqrt(np.mean((p - q) ** 2))) for p, q in ((there, right), (x, right), (back, x))
     )
     one, other = words if direction == "a" else words[::-1]
-    alt = alt or (
-        f"{names[start]}, translated from {one} to {other} and back. The translation is off by {minus(off, 3)} from the known one,"
-        f" the untranslated image by {minus(untranslated, 3)}; the way there and back ends {minus(cycle, 3)} from where it began."
-        " Images are picked from a strip or drawn, by mouse, touch or keys, and translated at once."
-    )
-    hint = (
+    alt = alt or say(
+        "{image}, translated from {one} to {other} and back. The translation is off by {off} from the known one,"
+        " the untranslated image by {untranslated}; the way there and back ends {cycle} from where it began."
+        " Images are picked from a strip or drawn, by mouse, touch or keys, and translated at once.",
+        image=names[start], one=one, other=other, off=minus(off, 3), untranslated=minus(untranslated, 3), cycle=minus(cycle, 3),
+    )  # fmt: skip
+    hint = say(
         "Draw about as large as the images in the strip, or change one of them. Keys in the field: arrows move the pen, space puts"
         " it down or up, Delete wipes. Off by: too much ink in blue, too little in orange."
     )
-    title_a = f"from {one}: {names[start]}"
+    one, other = inside if direction == "a" else inside[::-1]
+    title_a = f"from {one}: {english[start]}"
     pictures = ((title_a, x[0, 0]), (f"to {other}", there[0, 0]), (f"back to {one}", back[0, 0]))
     return figure("translation", data, _still(data, a, pictures, right), title, alt, hint)
 
