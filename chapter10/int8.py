@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chapter10.errors import InputError
+from chapter10.language import say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -111,9 +112,12 @@ def int8_decoder(layers: Sequence[Layer], probe: Any = None, blank: float = 1 / 
             )
         if len(bias) != len(weight) or width not in (None, weight.shape[1]):
             raise InputError(
-                f"Layer {i} has a weight of shape {list(weight.shape)} and a bias of {len(bias)}"
-                + ("" if width is None else f", after a layer with {width} outputs")
-                + ". The weight is [outputs, inputs], in the order from z to the picture."
+                "Layer {i} has a weight of shape {shape} and a bias of {count}{after}. The weight is [outputs, inputs], in the"
+                " order from z to the picture.",
+                i=i,
+                shape=list(weight.shape),
+                count=len(bias),
+                after="" if width is None else say(", after a layer with {width} outputs", width=width),
             )
         width = len(weight)
         done.append((*quantise(weight), bias.astype(np.float32), str(layer[2])))

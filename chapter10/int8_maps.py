@@ -13,6 +13,7 @@ import numpy as np
 
 from chapter10.errors import InputError
 from chapter10.int8 import ACTIVATIONS, as_numpy, base64_of, finite_array, quantise
+from chapter10.language import say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -357,9 +358,12 @@ def int8_maps(layers: Sequence[MapLayer]) -> Int8Maps:
             )
         if len(bias) != len(weight) or width not in (None, layer.takes):
             raise InputError(
-                f"Layer {i} has a weight of shape {list(weight.shape)} and a bias of {len(bias)}"
-                + ("" if width is None else f", after a layer with {width} channels")
-                + ". The weight is [outputs, inputs, k, k], in the order from the codes to the picture."
+                "Layer {i} has a weight of shape {shape} and a bias of {count}{after}. The weight is [outputs, inputs, k, k], in"
+                " the order from the codes to the picture.",
+                i=i,
+                shape=list(weight.shape),
+                count=len(bias),
+                after="" if width is None else say(", after a layer with {width} channels", width=width),
             )
         width = layer.channels
         values, scale = quantise(weight.reshape(len(weight), -1))

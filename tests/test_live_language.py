@@ -1,5 +1,6 @@
 """The live figures in another language: what is said in page and scripts is looked up, what is drawn in the still stays."""
 
+import ast
 import gettext
 import html
 import json
@@ -73,7 +74,13 @@ def english() -> dict[str, live.LiveFigure]:
 def fake():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(language, "_current", Fake())
-        yield figures()
+        return figures()
+
+
+@pytest.fixture
+def spoken(monkeypatch):
+    """The language in force for one test."""
+    monkeypatch.setattr(language, "_current", Fake())
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +117,7 @@ def test_every_kind_of_figure_says_its_words_and_keeps_its_still_picture(english
         assert html.escape(KERNEL if data.get("wire") else OFF) in english[name].html
 
 
-def test_what_is_refused_is_said(fake):
+def test_what_is_refused_is_said(spoken):
     for wrong in (
         lambda: live.elbo_figure(s=0),
         lambda: live.frames_figure([]),
@@ -285,3 +292,9 @@ def test_what_went_wrong_is_said_in_the_page(page):
     for said in (gone, broken.split(": ")[0]):
         assert "词" in said and left_over(said) == set()
     assert page.problems  # of the console, for who looks there
+
+
+def test_a_label_of_one_word_is_no_other_name_for_a_key(spoken):
+    tree = language.Cells().visit(ast.parse("frame['real'], 'Real and generated.'", mode="eval"))
+    assert ast.unparse(tree) == "(frame['real'], '词 词 词.')"
+    assert "real" in {found.id for found in catalogue.of_scripts()}  # or the catalogue had no such word
