@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from chapter10.errors import CheckpointError, InputError, SaveError
 from chapter10.files import check_writable, load_state, remove_leftovers, save_state
+from chapter10.language import say
 
 NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -141,7 +142,7 @@ class Checkpoints:
                 wrong.append(str(error))
                 continue
             if wrong:
-                _warn(f"{wrong[0]} Training goes on from the one before, {stored.path.name}.")
+                _warn(say("{wrong} Training goes on from the one before, {path}.", wrong=wrong[0], path=stored.path.name))
             return stored
         if wrong:
             raise CheckpointError(
@@ -174,13 +175,13 @@ class Checkpoints:
         except SaveError as error:
             there = [s for s in self.steps() if s <= step]
             kept = (
-                f"The last good checkpoint is {self.path(there[-1])}."
+                say("The last good checkpoint is {path}.", path=self.path(there[-1]))
                 if there
-                else "There is no checkpoint yet."
+                else say("There is no checkpoint yet.")
             )
             if last:
                 raise SaveError("{error} {kept}", error=error, kept=kept) from None
-            _warn(f"{error} {kept} Training goes on, and tries again at the next checkpoint.")
+            _warn(say("{error} {kept} Training goes on, and tries again at the next checkpoint.", error=error, kept=kept))
             return False
         # One of a later step is what could not be read when training began: it must not count among the good ones.
         for old in [s for s in self.steps() if s <= step][: -self.keep]:

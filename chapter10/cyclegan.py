@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from chapter10 import parallel
 from chapter10.data import check_signed
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.nets import in_mode, last_module
 from chapter10.training import Averaged, adam, check_average, descend
 from chapter10.translators import PatchDiscriminator, ResidualBlock, TranslationGenerator
@@ -156,7 +157,7 @@ class CycleGANTraining(Averaged):
         average: decay of the moving average of the generators' weights, such as 0.99; 0 for none.
     """
 
-    advice = "give the discriminators less: a lower rate, or fewer layers"  # see training.Method
+    advice = noted("give the discriminators less: a lower rate, or fewer layers")  # see training.Method
 
     def __init__(
         self,

@@ -27,10 +27,16 @@ from torch import Tensor
 
 from chapter10 import parallel
 from chapter10.errors import DataError, InputError
+from chapter10.language import noted, say
 from chapter10.nets import check_sizes
 
 FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}  # as torchvision names its classes and folders
-TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "the digits inside scikit-learn", "shapes": "rendered shapes"}
+TITLES = {
+    "mnist": "MNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "digits": noted("the digits inside scikit-learn"),
+    "shapes": noted("rendered shapes"),
+}
 FILES = {  # name: (magic number, count)
     "train-images-idx3-ubyte": (2051, 60_000),
     "train-labels-idx1-ubyte": (2049, 60_000),
@@ -95,15 +101,16 @@ def load(name: str = "auto", root: str | os.PathLike | None = None, download: bo
         )
     root = root or os.environ.get("CHAPTER10_DATA")
     if name == "digits":
-        images = _digits("asked for by name")
+        images = _digits(say("asked for by name"))
     elif root:
-        images = _read(name.replace("auto", "mnist"), Path(root).expanduser(), f"the folder {_short(root)}")
+        images = _read(name.replace("auto", "mnist"), Path(root).expanduser(), say("the folder {folder}", folder=_short(root)))
     else:
         images = _from_cache_or_network(name, download)
-    print(
-        f"Data: {images.title}, {len(images.train):,} training and {len(images.test):,} test images of 28×28 "
-        f"({images.source})."
-    )
+    told = say(
+        "Data: {title}, {train:,} training and {test:,} test images of 28×28 ({source}).",
+        title=say(images.title), train=len(images.train), test=len(images.test), source=images.source,
+    )  # fmt: skip
+    print(told)
     return images
 
 
@@ -122,16 +129,16 @@ def _short(path: str | os.PathLike) -> str:
 def _from_cache_or_network(name: str, download: bool) -> Images:
     wanted = name.replace("auto", "mnist")
     cache = cache_folder()
-    mend = f"Delete the folder {cache / FOLDERS[wanted]}, and it is downloaded anew."
+    mend = say("Delete the folder {folder}, and it is downloaded anew.", folder=cache / FOLDERS[wanted])
     if os.path.isdir(cache / FOLDERS[wanted] / "raw"):  # Path.is_dir raises where a folder above can't be entered
-        return _read(wanted, cache, "the cache", mend)
+        return _read(wanted, cache, say("the cache"), mend)
     if download and name == "auto":  # slow to import, and soon needed if the network stays silent: meanwhile
         threading.Thread(target=importlib.import_module, args=("sklearn.datasets",), daemon=True).start()
-    reason = _download(wanted, cache) if download else "no download was allowed"
+    reason = _download(wanted, cache) if download else say("no download was allowed")
     if reason is None:
-        return _read(wanted, cache, "downloaded now, kept in the cache", mend)
+        return _read(wanted, cache, say("downloaded now, kept in the cache"), mend)
     if name == "auto":
-        return _digits(f"MNIST can't be had: {reason}; CHAPTER10_DATA may name a folder that has it")
+        return _digits(say("MNIST can't be had: {reason}; CHAPTER10_DATA may name a folder that has it", reason=reason))
     raise DataError(
         "{TITLES} can't be had: {reason}. Put its four files into a folder {FOLDERS}/raw and set CHAPTER10_DATA to "
         "the folder above it, or ask for load('digits'), which needs no network.",
@@ -157,15 +164,19 @@ def _read_file(name: str, path: Path, mend: str | None = None) -> Tensor:
     images = magic == 2051
     start = 16 if images else 8
     size = start + (784 * count if images else count)
-    expected = f"expected {count:,} {'images of 28×28' if images else 'labels'} in {size:,} bytes"
-    mend = mend or (
-        f"Fetch {TITLES[name]} again and put its four unpacked files into {FOLDERS[name]}/raw, or unset "
-        f"CHAPTER10_DATA to let it be downloaded."
+    if images:
+        expected = say("expected {count:,} images of 28×28 in {size:,} bytes", count=count, size=size)
+    else:
+        expected = say("expected {count:,} labels in {size:,} bytes", count=count, size=size)
+    mend = mend or say(
+        "Fetch {title} again and put its four unpacked files into {folder}/raw, or unset CHAPTER10_DATA to let it be downloaded.",
+        title=say(TITLES[name]),
+        folder=FOLDERS[name],
     )
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        packed = " (it is there only packed, as .gz: unpack it)" if path.with_name(path.name + ".gz").exists() else ""
+        packed = say(" (it is there only packed, as .gz: unpack it)") if path.with_name(path.name + ".gz").exists() else ""
         raise DataError(
             "{path} does not exist{packed}; {expected}. {mend}",
             path=path,
@@ -187,7 +198,9 @@ def _read_file(name: str, path: Path, mend: str | None = None) -> Tensor:
     header = header[: 4 if images else 2]
     if header != ((magic, count, 28, 28) if images else (magic, count)):
         other = next((o for o, (m, c) in FILES.items() if header[:2] == (m, c) and o != path.name), None)
-        found = f"has the content of {other}: were two files swapped?" if other else f"begins with {list(header)}"
+        found = say("begins with {header}", header=list(header))
+        if other:
+            found = say("has the content of {other}: were two files swapped?", other=other)
         raise DataError(
             "{path} {found}; {expected}. {mend}",
             path=path,
@@ -199,7 +212,7 @@ def _read_file(name: str, path: Path, mend: str | None = None) -> Tensor:
         raise DataError(
             "{path} is {words}: {count:,} bytes; {expected}. {mend}",
             path=path,
-            words='cut off' if len(content) < size else 'too long',
+            words=say("cut off") if len(content) < size else say("too long"),
             count=len(content),
             expected=expected,
             mend=mend,
@@ -231,7 +244,7 @@ def _download(name: str, cache: Path) -> str | None:
         cache.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=cache, prefix=".download-"))
     except OSError as error:
-        return f"the cache {cache} can't be written ({error.strerror})"
+        return say("the cache {cache} can't be written ({error})", cache=cache, error=error.strerror)
     import torchvision
 
     dataset = getattr(torchvision.datasets, FOLDERS[name])
@@ -239,7 +252,7 @@ def _download(name: str, cache: Path) -> str | None:
     try:
         answering = _answering({mirror + dataset.resources[0][0]: mirror for mirror in dataset.mirrors})
         if not answering:
-            return "its servers did not answer (no network?)"
+            return say("its servers did not answer (no network?)")
         socket.setdefaulttimeout(READ_SECONDS)  # torchvision passes no limit of its own
         reason = None
         for mirror in answering + [other for other in dataset.mirrors if other not in answering]:
@@ -258,12 +271,12 @@ def _fetch(dataset: type, name: str, work: Path, cache: Path) -> str | None:
     try:
         dataset(root=str(work), download=True)
         for file in FILES:
-            _read_file(name, work / FOLDERS[name] / "raw" / file, "Try again later.")
+            _read_file(name, work / FOLDERS[name] / "raw" / file, say("Try again later."))
         os.replace(work / FOLDERS[name], cache / FOLDERS[name])  # whole, or not at all
     except (OSError, RuntimeError, EOFError, HTTPException, DataError) as error:
         if os.path.isdir(cache / FOLDERS[name] / "raw"):
             return None  # another process was quicker
-        return f"the download failed ({' '.join(str(error).split()) or type(error).__name__})"
+        return say("the download failed ({error})", error=" ".join(str(error).split()) or type(error).__name__)
     return None
 
 
@@ -390,7 +403,7 @@ def check_signed(x: Tensor) -> None:
     low, high = _range(x)
     if not (-1 <= low < 0 and high <= 1):  # written so that NaN fails too
         unit = 0 <= low and high <= 1
-        scale = " In [0, 1] the discriminator would tell real from fake by the sign of the pixels." if unit else ""
+        scale = say(" In [0, 1] the discriminator would tell real from fake by the sign of the pixels.") if unit else ""
         raise InputError(
             "Real images must lie in [−1, 1], as the generator's tanh does, found {low:.3g} to {high:.3g}.{scale} "
             'data.Batches(images, form="signed") gives that range; so does 2 * x − 1 for images in [0, 1].',

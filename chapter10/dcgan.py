@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_full, in_mode, in_packs
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "change_by_mates"]
@@ -98,7 +99,7 @@ class DCGANGenerator(nn.Module):
             self.apply(dcgan_init)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
+        return self.model(as_rows(z, self.latent_dim, noted("The generator"), noted("latent vectors")))
 
 
 class DCGANDiscriminator(nn.Module):
@@ -184,7 +185,7 @@ def as_images(x: Tensor, size: int, channels: int) -> Tensor:
             size=x.shape[1],
             other=other,
         )
-    return as_rows(x, size * size * channels, "The discriminator", "images")
+    return as_rows(x, size * size * channels, noted("The discriminator"), noted("images"))
 
 
 @torch.no_grad()

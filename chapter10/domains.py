@@ -15,7 +15,7 @@ from torch import Tensor
 
 from chapter10 import data
 from chapter10.errors import InputError
-from chapter10.language import noted
+from chapter10.language import noted, say
 from chapter10.nets import check_sizes, in_chunks
 
 INK, PAPER = (36, 62, 138), (246, 236, 214)  # red, green, blue: blue ink on cream paper
@@ -248,5 +248,5 @@ def _order(size: int, count: int) -> Tensor:
 
 def _shape(images: Tensor) -> str:
     return "×".join(map(str, images.shape[1:3])) + (
-        f" with {images.shape[3]} channels" if images.ndim == 4 else " in grey"
+        say(" with {channels} channels", channels=images.shape[3]) if images.ndim == 4 else say(" in grey")
     )

@@ -59,4 +59,4 @@ class ClaimFailed(Chapter10Error, AssertionError):
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A question that names those most like `name`, with a space before it; empty where none is."""
     near = [repr(other) for other in get_close_matches(name, list(names), n=3)]
-    return f" Did you mean {' or '.join(near)}?" if near else ""
+    return say(" Did you mean {near}?", near=say(" or ").join(near)) if near else ""

@@ -22,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from chapter10.errors import CheckpointError, InputError, SaveError
+from chapter10.language import say
 
 FORMAT = "chapter10 state 1"
 
@@ -40,7 +41,7 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes it private to its owner
         os.replace(name, path)
     except OSError as error:
-        kept = "The earlier file there is untouched" if os.path.isfile(path) else "Nothing was left there"
+        kept = say("The earlier file there is untouched") if os.path.isfile(path) else say("Nothing was left there")
         raise SaveError(
             "{path} could not be written: {value}. {kept}. It needs {value_2:.1f} MB and the right to write in "
             "that folder{value_3}: free some space or choose another.",
@@ -58,7 +59,7 @@ def write_atomic(path: str | os.PathLike, content: bytes) -> None:
 
 def _free(folder: Path) -> str:
     with suppress(OSError):  # where the folder itself could not be made
-        return f", where {shutil.disk_usage(folder).free / 1e6:,.1f} MB are free"
+        return say(", where {free:,.1f} MB are free", free=shutil.disk_usage(folder).free / 1e6)
     return ""
 
 
@@ -235,24 +236,27 @@ def _first_difference(expected: Any, found: Any, name: str = "") -> str | None:
     """
     if isinstance(expected, Tensor):
         if not isinstance(found, Tensor):
-            return f"'{name}' should be a tensor, the file has {type(found).__name__}"
+            return say("'{name}' should be a tensor, the file has {kind}", name=name, kind=type(found).__name__)
         if expected.shape != found.shape:
-            return f"'{name}' is {tuple(found.shape)} in the file and {tuple(expected.shape)} in this model"
+            shapes = {"found": tuple(found.shape), "expected": tuple(expected.shape)}
+            return say("'{name}' is {found} in the file and {expected} in this model", name=name, **shapes)
         return None
     if isinstance(expected, dict):
         if not isinstance(found, dict):
-            return f"'{name or 'the state'}' should be a dict of tensors, the file has {type(found).__name__}"
+            return say(
+                "'{name}' should be a dict of tensors, the file has {kind}", name=name or say("the state"), kind=type(found).__name__
+            )
         if {"state", "param_groups"} <= expected.keys():  # an optimiser, whatever its name
             return None
         for key in expected:
             if key not in found:
-                return f"the file lacks '{name}.{key}'".replace("'.", "'")
+                return say("the file lacks '{name}'", name=f"{name}.{key}".lstrip("."))
             reason = _first_difference(expected[key], found[key], f"{name}.{key}".lstrip("."))
             if reason:
                 return reason
         extra = [key for key in found if key not in expected]
         if extra:
-            return f"the file has '{name}.{extra[0]}', which this model lacks".replace("'.", "'")
+            return say("the file has '{name}', which this model lacks", name=f"{name}.{extra[0]}".lstrip("."))
     return None
 
 

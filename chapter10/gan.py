@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from chapter10 import backprop, parallel
 from chapter10.adversarial import Adversarial, ends_in_sigmoid
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.nets import check_sizes
 from chapter10.players import Discriminator, Generator, MixtureDiscriminator, MixtureGenerator
 from chapter10.training import descend
@@ -167,7 +168,7 @@ class GANTraining(Adversarial):
         check_images: False lets images of any range through, for those who want to see what happens then.
     """
 
-    advice = "hold the discriminator back: a penalty (Objective(r1=1)), or β1 = 0.5"  # see training.Method
+    advice = noted("hold the discriminator back: a penalty (Objective(r1=1)), or β1 = 0.5")  # see training.Method
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chapter10.errors import InputError
-from chapter10.language import say
+from chapter10.language import say, say_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,8 +100,8 @@ def int8_decoder(layers: Sequence[Layer], probe: Any = None, blank: float = 1 / 
                 i=i,
             )
         weight, bias = (
-            finite_array(layer[0], f"the weight of layer {i}", 2),
-            finite_array(layer[1], f"the bias of layer {i}", 1),
+            finite_array(layer[0], say("the weight of layer {i}", i=i), 2),
+            finite_array(layer[1], say("the bias of layer {i}", i=i), 1),
         )
         if layer[2] not in ACTIVATIONS:
             raise InputError(
@@ -188,9 +188,9 @@ def finite_array(value: Any, name: str, ndim: int, length: int | None = None) ->
     except (TypeError, ValueError) as error:
         raise InputError("{name} holds something that is not a number ({error}).", name=name, error=error) from None
     if a.ndim != ndim or a.size == 0 or length not in (None, len(a)):
-        expected = f"{ndim} dimension{'s' if ndim > 1 else ''}" + (
-            "" if length is None else f" and length {length}"
-        )
+        expected = say_of(ndim, "{count} dimension", "{count} dimensions")
+        if length is not None:
+            expected = say("{dimensions} and length {length}", dimensions=expected, length=length)
         raise InputError(
             "{name} has the shape {shape}; expected: {expected}, not empty.",
             name=name,

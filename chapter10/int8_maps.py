@@ -305,8 +305,8 @@ def int8_maps(layers: Sequence[MapLayer]) -> Int8Maps:
     for i, layer in enumerate(layers):
         if not isinstance(layer, MapLayer):
             raise InputError("Layer {i} of the decoder is no MapLayer; map_layers_of makes such a list.", i=i)
-        weight = finite_array(layer.weight, f"the weight of layer {i}", 4)
-        bias = finite_array(layer.bias, f"the bias of layer {i}", 1)
+        weight = finite_array(layer.weight, say("the weight of layer {i}", i=i), 4)
+        bias = finite_array(layer.bias, say("the bias of layer {i}", i=i), 1)
         if layer.activation not in ACTIVATIONS or layer.kind not in KINDS:
             raise InputError(
                 "Layer {i} is {kind!r} with the activation {activation!r}. Known are: {choices}; {choices_2}.",

@@ -14,6 +14,7 @@ from torch import Tensor
 from chapter10 import backprop
 from chapter10.data import check_unit
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.vae import VAE, _Training, by_hand, gaussian_kl, logits_of, softplus_sum
 
 NEGLIGIBLE = (
@@ -166,7 +167,7 @@ class IWAETraining(_Training):
             2018, Mixed precision training).
     """
 
-    advice = "clamp log_var"  # where a loss is not finite: `fit` says so
+    advice = noted("clamp log_var")  # where a loss is not finite: `fit` says so
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ from typing import Any
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DOMAIN = "chapter10"
+TABLE = "a cell of a table"  # gettext's context of words that are exchanged in shown tables only
 SENTENCE = re.compile(r"[A-Za-z]{2,}[ ,:;.’'()\n-]+[A-Za-z]{2,}")  # two words: one alone is a key, a name or a short label
 
 _current: gettext.NullTranslations = gettext.NullTranslations()
@@ -104,6 +105,26 @@ def noted(message: str) -> str:
     return message
 
 
+def in_tables(text: str) -> str:
+    """A Markdown text with the words in its tables' cells in the reader's language.
+
+    Many of these words are keys as well, in the code that makes the table; so they are exchanged when it is shown, and the
+    catalogue keeps them apart, in the context `TABLE`.
+    """
+    lines = text.split("\n")
+    return "\n".join("|".join(map(_in_table, cells_of(line))) if line.startswith("|") else line for line in lines)
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a line of a Markdown table, and what is before the first and after the last bar."""
+    return re.split(r"(?<!\\)\|", line)
+
+
+def _in_table(cell: str) -> str:
+    word = cell.strip(" *")
+    return cell.replace(word, _current.pgettext(TABLE, word)) if word else cell
+
+
 def _look_up(message: str) -> str:
     return _current.gettext(message) if message else message  # the empty message is the catalogue's own head
 
@@ -155,5 +176,8 @@ def _translate_cells() -> None:
     if shell is None:
         return
     shell.ast_transformers[:] = [other for other in shell.ast_transformers if not isinstance(other, Cells)]
+    markdown = shell.display_formatter.formatters["text/markdown"]
+    markdown.pop("IPython.core.display.Markdown", None)
     if _name != "en":
         shell.ast_transformers.append(Cells())
+        markdown.for_type_by_name("IPython.core.display", "Markdown", lambda shown: in_tables(shown.data))

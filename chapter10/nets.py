@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from chapter10 import parallel
 from chapter10.errors import InputError
+from chapter10.language import noted, say
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -158,7 +159,7 @@ class ConvGenerator(nn.Module):
         self.apply(dcgan_init)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
+        return self.model(as_rows(z, self.latent_dim, noted("The generator"), noted("latent vectors")))
 
 
 class ConvDiscriminator(nn.Module):
@@ -198,7 +199,7 @@ class ConvDiscriminator(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """x [B, 784] -> what the second layer finds [B, 98·width]."""
-        return in_full(self.model[: self._top](as_rows(x, self.img_dim, "The discriminator", "images")))
+        return in_full(self.model[: self._top](as_rows(x, self.img_dim, noted("The discriminator"), noted("images"))))
 
     def probability(self, x: Tensor) -> Tensor:
         """x [B, 784] -> the probability of being real [B, 1]."""
@@ -251,8 +252,8 @@ def as_rows(x: Tensor, size: int, who: str, what: str) -> Tensor:
     if x.ndim != 2 or x.shape[1] != size or not x.is_floating_point():
         raise InputError(
             "{who} takes float {what} as [B, {size}], found {dtype} {shape}.",
-            who=who,
-            what=what,
+            who=say(who),
+            what=say(what),
             size=size,
             dtype=x.dtype,
             shape=list(x.shape),

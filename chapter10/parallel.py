@@ -24,6 +24,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from chapter10.errors import Chapter10Error, InputError, ParallelError
+from chapter10.language import say
 
 T = TypeVar("T")
 
@@ -167,7 +168,7 @@ def earliest(broken: tuple[int, str] | None) -> tuple[int, str] | None:
     if not found or world() == 1:
         return broken
     step, words, where = min(found, key=lambda one: (one[0], one[2]))
-    return step, f"{words} in process {where} of {world()}"
+    return step, say("{words} in process {rank} of {count}", words=words, rank=where, count=world())
 
 
 def from_first(function: Callable[[], T]) -> T:

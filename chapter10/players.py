@@ -6,6 +6,7 @@ ones are in nets.py.
 
 from torch import Tensor, nn
 
+from chapter10.language import noted
 from chapter10.nets import Dropout, Maxout, as_rows, check_sizes, in_full, in_packs, mlp
 
 
@@ -19,7 +20,7 @@ class Generator(nn.Module):
         self.model = nn.Sequential(*mlp([latent_dim, 256, 512, img_dim]), nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
+        return self.model(as_rows(z, self.latent_dim, noted("The generator"), noted("latent vectors")))
 
 
 class Discriminator(nn.Module):
@@ -39,7 +40,7 @@ class Discriminator(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        return in_full(self.model(as_rows(x, self.img_dim, "The discriminator", "images")))
+        return in_full(self.model(as_rows(x, self.img_dim, noted("The discriminator"), noted("images"))))
 
     def probability(self, x: Tensor) -> Tensor:
         """x [B, D] -> the probability of being real [B, 1], the chapter's output."""
@@ -67,7 +68,7 @@ class MixtureGenerator(nn.Module):
         self.model = mlp([latent_dim, *[hidden_dim] * hidden_layers, data_dim], batch_norm=batch_norm)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.model(as_rows(z, self.latent_dim, "The generator", "latent vectors"))
+        return self.model(as_rows(z, self.latent_dim, noted("The generator"), noted("latent vectors")))
 
 
 class MixtureDiscriminator(nn.Module):
@@ -95,7 +96,7 @@ class MixtureDiscriminator(nn.Module):
             self.model = nn.Sequential(*hidden, nn.Linear(hidden_dim, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = as_rows(x, self.data_dim, "The discriminator", "points")
+        x = as_rows(x, self.data_dim, noted("The discriminator"), noted("points"))
         return in_full(self.model(in_packs(x, self.pack).flatten(1)))  # (B, D) -> (B/m, m, D) -> (B/m, m·D) -> (B/m, 1)
 
     def probability(self, x: Tensor) -> Tensor:

@@ -37,11 +37,16 @@ def check(precision: str, device: str | torch.device) -> None:
         return
     there = available(device)
     if precision not in there:
-        why = f"is one that {torch.device(device)} lacks" if precision in PRECISIONS else "is not known"
+        if precision in PRECISIONS:
+            raise InputError(
+                "The precision {precision!r} is one that {device} lacks. Choose one of: {choices}.",
+                precision=precision,
+                device=torch.device(device),
+                choices=', '.join(there),
+            )
         raise InputError(
-            "The precision {precision!r} {why}. Choose one of: {choices}.",
+            "The precision {precision!r} is not known. Choose one of: {choices}.",
             precision=precision,
-            why=why,
             choices=', '.join(there),
         )
 

@@ -80,8 +80,8 @@ def _versions() -> dict[str, str]:
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(path.read_bytes())
     return {
-        "their version of torch": torch.__version__,
-        "their version of chapter10": f"{version('chapter10')} ({code.hexdigest()[:12]})",
+        say("their version of torch"): torch.__version__,
+        say("their version of chapter10"): f"{version('chapter10')} ({code.hexdigest()[:12]})",
     }
 
 

@@ -18,6 +18,7 @@ from chapter10 import metrics
 from chapter10.cyclegan import CycleGAN, CycleGANTraining, cycle_loss
 from chapter10.data import GaussianMixture
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.nets import as_rows, check_sizes, mlp
 from chapter10.players import MixtureDiscriminator
 from chapter10.training import fit, linear_decay
@@ -102,7 +103,7 @@ class PointTranslator(nn.Module):
         self.model = mlp([2, *[hidden_dim] * hidden_layers, 2])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(as_rows(x, 2, "The generator", "points"))
+        return self.model(as_rows(x, 2, noted("The generator"), noted("points")))
 
 
 class UnpairedPoints:

@@ -25,6 +25,7 @@ from chapter10.checkpoints import Checkpoints, SingleFile, Stored, keeper
 from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, SaveError, TrainingError
 from chapter10.files import load_into, random_state, set_random_state
+from chapter10.language import say
 from chapter10.nets import follow
 from chapter10.precision import check as check_precision
 from chapter10.precision import compile_networks, computing, device_of
@@ -342,7 +343,7 @@ def _broken(means: "_Means", done: int, method: Method) -> tuple[int, str] | Non
     broken = means.first_not_finite()
     if broken is None and done:  # the last update may have broken what no loss has shown yet
         name = _first_broken(method.state_dict())
-        broken = (done, f"the update left '{name}' no longer finite") if name else None
+        broken = (done, say("the update left '{name}' no longer finite", name=name)) if name else None
     return broken
 
 
@@ -374,7 +375,8 @@ class _Means:
         finite = new.isfinite()
         if not finite.all():
             step, part = (~finite).nonzero()[0].tolist()
-            return self.count + step + 1, f"the part '{self.names[part]}' of the loss became {new[step, part].item()}"
+            value = new[step, part].item()
+            return self.count + step + 1, say("the part '{part}' of the loss became {value}", part=self.names[part], value=value)
         self.count += len(new)
         # One after the other, so that the sum does not depend on when it was looked at, or a training stopped.
         new = new.double()
@@ -404,12 +406,21 @@ def _first_broken(state: Any, name: str = "") -> str | None:
 
 def _not_finite(broken: tuple[int, str], epoch: int, steps: int, kept: int, method: Method) -> str:
     """What broke after which step of the epoch, in a sentence; `kept` is the step that the method was put back to."""
-    rate = f" (it is {method.lr:g})" if hasattr(method, "lr") else ""
-    at = f"step {kept:,}" if kept % steps else f"the end of epoch {epoch}" if epoch else "the start"
+    at = say("the start")
+    if kept % steps:
+        at = say("step {step:,}", step=kept)
+    elif epoch:
+        at = say("the end of epoch {epoch}", epoch=epoch)
+    lower = say("a lower learning rate (it is {rate:g})", rate=method.lr) if hasattr(method, "lr") else say("a lower learning rate")
+    values = {"step": epoch * steps + broken[0], "what": broken[1], "lower": lower, "at": at}
     advice = getattr(method, "advice", None)
-    ways = [f"a lower learning rate{rate}", "look for input outside its range", *([advice] if advice else [])]
-    tries = f"{', '.join(ways[:-1])}{',' * (len(ways) > 2)} or {ways[-1]}"
-    return f"Step {epoch * steps + broken[0]}: {broken[1]}. Try {tries}; the method was put back to {at}."
+    if advice:
+        return say(
+            "Step {step}: {what}. Try {lower}, look for input outside its range, or {advice}; the method was put back to {at}.",
+            advice=say(advice),
+            **values,
+        )
+    return say("Step {step}: {what}. Try {lower} or look for input outside its range; the method was put back to {at}.", **values)
 
 
 def _check(method: Method, batches: BatchSource, epochs: int, schedules: dict[str, Schedule]) -> None:
@@ -435,16 +446,19 @@ def _resume(method: Method, stored: Stored, plan: dict, epochs: int, part: _Part
             path=path,
         )
     if found != plan:
-        differs = ", ".join(f"{k}: {(found or {}).get(k)} there, {plan.get(k)} here" for k in plan if (found or {}).get(k) != plan[k])
+        known = found or {}
+        differs = ", ".join(
+            say("{key}: {there} there, {here} here", key=k, there=known.get(k), here=plan.get(k)) for k in plan if known.get(k) != plan[k]
+        )
         raise CheckpointError(
             "{path} was written by another plan of training ({value}), so going on from it would not end where "
             "either plan does. Give the same settings, or another path to begin anew.",
             path=path,
-            value=differs or 'a schedule more',
+            value=differs or say("a schedule more"),
         )
     rows, begun = state["rows"], state.get("part")  # of files of before there is no part: they were written between epochs
     if len(rows) + bool(begun) > epochs:
-        behind = f"more than {len(rows)}" if begun else len(rows)
+        behind = say("more than {count}", count=len(rows)) if begun else len(rows)
         raise CheckpointError(
             "{path} has {behind} epochs of training behind it, more than the {epochs} asked for. Ask for more, or "
             "give another path to begin anew.",
@@ -479,15 +493,24 @@ def _bar(total: int, initial: int, show: bool):
 
 def _report(history: History, epochs: int, show: bool, kept: SingleFile | Checkpoints | None, saved: int) -> None:
     done = history.rows[-1]["step"] if history.rows else 0
-    resumed = f" {kept} holds the first {saved:,} of them: the same call or command goes on from there." if kept and saved else ""
+    resumed = ""
+    if kept and saved:
+        goes_on = say("{path} holds the first {saved:,} of them: the same call or command goes on from there.", path=kept, saved=saved)
+        resumed = f" {goes_on}"
     if history.interrupted == BY_HAND:
-        print(f"Stopped by hand after {done:,} steps: the model is as trained so far, and the history is complete.{resumed}")
+        told = say("Stopped by hand after {done:,} steps: the model is as trained so far, and the history is complete.", done=done)
+        print(told + resumed)
     elif history.interrupted:
-        print(f"Stopped by {history.interrupted} after {done:,} steps.{resumed}", flush=True)
+        told = say("Stopped by {signal} after {done:,} steps.", signal=history.interrupted, done=done)
+        print(told + resumed, flush=True)
     elif show and history.rows:
         row = history.rows[-1]
         parts = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step", "seconds"))
-        print(f"{epochs} epochs, {row['step']:,} steps, {row['seconds']:.1f} s. Means of the last epoch: {parts}.")
+        told = say(
+            "{epochs} epochs, {steps:,} steps, {seconds:.1f} s. Means of the last epoch: {parts}.",
+            epochs=epochs, steps=row["step"], seconds=row["seconds"], parts=parts,
+        )  # fmt: skip
+        print(told)
 
 
 class Averaged:

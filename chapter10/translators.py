@@ -8,6 +8,7 @@ the width. Images are rows [B, H·H·C] in [−1, 1] with the channels of a pixe
 from torch import Tensor, nn
 
 from chapter10.errors import InputError
+from chapter10.language import noted, say
 from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_full
 
 
@@ -71,7 +72,7 @@ class TranslationGenerator(nn.Module):
         self.apply(dcgan_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return in_full(self.model(_images(x, self.size, self.in_channels, "The generator")))
+        return in_full(self.model(_images(x, self.size, self.in_channels, noted("The generator"))))
 
 
 class PatchDiscriminator(nn.Module):
@@ -117,7 +118,7 @@ class PatchDiscriminator(nn.Module):
         self.apply(dcgan_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return in_full(self.model(_images(x, self.size, self.channels, "The discriminator")))
+        return in_full(self.model(_images(x, self.size, self.channels, noted("The discriminator"))))
 
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
@@ -166,15 +167,15 @@ def _images(x: Tensor, size: int, channels: int, who: str) -> Tensor:
     """x itself, rows of images of that size; a sentence for images of the other number of channels."""
     other = {1: 3, 3: 1}.get(channels)
     if other and x.ndim == 2 and x.shape[1] == size * size * other:
-        names = {1: "grey images", 3: "colour images"}
+        names = {1: noted("grey images"), 3: noted("colour images")}
         raise InputError(
             "{who} was built for {name}, rows of {product}, and found {name_2}, rows of {size}: build it with "
             "{other} channels, or convert the images.",
-            who=who,
-            name=names[channels],
+            who=say(who),
+            name=say(names[channels]),
             product=size * size * channels,
-            name_2=names[other],
+            name_2=say(names[other]),
             size=x.shape[1],
             other=other,
         )
-    return as_rows(x, size * size * channels, who, "images")
+    return as_rows(x, size * size * channels, who, noted("images"))

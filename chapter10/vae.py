@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from chapter10 import backprop, parallel
 from chapter10.data import check_unit
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.nets import ACTIVATIONS, check_sizes, in_full, mlp
 from chapter10.training import adam
 
@@ -368,7 +369,7 @@ class _Training:
 class VAETraining(_Training):
     """Ascends the ELBO. `lr`, `beta` and `free_bits` may be set between steps, by hand or by a schedule."""
 
-    advice = "clamp log_var"  # where a loss is not finite: `fit` says so
+    advice = noted("clamp log_var")  # where a loss is not finite: `fit` says so
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from chapter10 import parallel
 from chapter10.data import check_unit
 from chapter10.errors import InputError
 from chapter10.gan import GENERATOR_LOSSES
+from chapter10.language import noted
 from chapter10.nets import ConvGenerator, Maps, Rows, check_sizes, dcgan_init, in_mode, last_module
 from chapter10.training import Averaged, adam, check_average
 from chapter10.vae import VAE, gaussian_kl
@@ -122,7 +123,7 @@ class VAEGANTraining(Averaged):
         average: decay of the moving average of encoder and decoder, such as 0.99; 0 for none.
     """
 
-    advice = "hold the discriminator back: a higher gamma, or β1 = 0.5"  # see training.Method
+    advice = noted("hold the discriminator back: a higher gamma, or β1 = 0.5")  # see training.Method
 
     def __init__(
         self,

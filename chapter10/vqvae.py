@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from chapter10 import parallel
 from chapter10.errors import InputError
+from chapter10.language import noted, say
 from chapter10.nets import Maps, as_rows, check_sizes, in_full
 from chapter10.vae import _Training, bernoulli_log_likelihood
 
@@ -220,7 +221,7 @@ class VQVAE(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """x [B, D] in [0, 1] -> z [B, h, h, C], not yet quantised."""
-        x = as_rows(x, self.input_dim, "The VQ-VAE", f"images of {self.side}×{self.side} pixels, flattened,")
+        x = as_rows(x, self.input_dim, noted("The VQ-VAE"), say("images of {side}×{side} pixels, flattened,", side=self.side))
         return in_full(self.encoder(x)).permute(0, 2, 3, 1)  # (B, C, h, h) -> (B, h, h, C): they lie in memory so
 
     def codes(self, x: Tensor) -> Tensor:
@@ -279,7 +280,7 @@ class VQVAETraining(_Training):
         commitment: β, the weight of the encoder's term, never of the codebook's.
     """
 
-    advice = "lower the commitment weight"
+    advice = noted("lower the commitment weight")
 
     def __init__(self, model: VQVAE, lr: float = 1e-3, commitment: float = 0.25):
         if not 0 <= commitment < float("inf"):

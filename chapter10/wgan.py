@@ -18,6 +18,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from chapter10 import parallel
 from chapter10.adversarial import Adversarial, ends_in_sigmoid, has_batch_norm
 from chapter10.errors import InputError
+from chapter10.language import noted
 from chapter10.nets import check_sizes
 from chapter10.training import descend
 
@@ -155,7 +156,7 @@ class WGANTraining(Adversarial):
         check_images: False lets images of any range through.
     """
 
-    advice = "hold the critic back: a larger penalty, or a smaller clip"  # see training.Method
+    advice = noted("hold the critic back: a larger penalty, or a smaller clip")  # see training.Method
     role = "critic"
 
     def __init__(

@@ -8,6 +8,7 @@ import pickle
 import pytest
 from babel.messages import mofile
 from babel.messages.catalog import Catalog
+from IPython.display import Markdown
 
 from chapter10 import errors, language
 from chapter10.errors import InputError
@@ -21,6 +22,8 @@ ENTRIES = {
     ("{count} step", "{count} steps"): ("{count} 步",),
 }
 
+WORDS = {"free bits": "自由比特", "distance": "距离"}
+
 
 @pytest.fixture
 def chinese(monkeypatch):
@@ -28,6 +31,8 @@ def chinese(monkeypatch):
     made, content = Catalog(locale="zh"), io.BytesIO()
     for key, value in ENTRIES.items():
         made.add(key, value)
+    for word, value in WORDS.items():
+        made.add(word, value, context=language.TABLE)
     mofile.write_mo(content, made)
     content.seek(0)
     monkeypatch.setattr(language, "_current", gettext.GNUTranslations(content))
@@ -85,8 +90,11 @@ def test_the_variable_chooses_where_nobody_else_does(monkeypatch):
 
 
 def test_the_cells_of_a_kernel_follow_the_choice_once(monkeypatch, chinese):
+    from IPython.core.formatters import DisplayFormatter
+
     class Shell:
         ast_transformers = ["somebody's own"]
+        display_formatter = DisplayFormatter()
 
     import IPython
 
@@ -95,9 +103,13 @@ def test_the_cells_of_a_kernel_follow_the_choice_once(monkeypatch, chinese):
     language._translate_cells()
     language._translate_cells()
     assert [type(one).__name__ for one in Shell.ast_transformers] == ["str", "Cells"]
+    table = Markdown("| free bits | **distance** | 3 |\n| --- | --- | --- |\nThe free bits, distance.")
+    shown = Shell.display_formatter.format(table)[0]["text/markdown"]
+    assert shown == "| 自由比特 | **距离** | 3 |\n| --- | --- | --- |\nThe free bits, distance."
     monkeypatch.setattr(language, "_name", "en")
     language._translate_cells()
     assert Shell.ast_transformers == ["somebody's own"]
+    assert Shell.display_formatter.format(table)[0]["text/markdown"] == table.data
 
 
 def test_an_error_says_its_sentence_in_the_readers_language(chinese):

@@ -251,13 +251,15 @@ const stepG = (G, D, z, n, o) => {
 
 // ---- the page: the game is stepped by hand or played
 KINDS.lab = (d, ui) => {
-  const S = d.side, T = 24, N = 44, n = d.batch, real = 250, few = 80;
+  const S = d.side, T = 24, n = d.batch, real = 250, few = 80, REST = 150;
   const A = ui.panel(S, S + T, data.alt), B = ui.panel(d.width, S + T, say("Modes reached, good samples and the value of the game"));
-  const z = Float64Array.from(floats(d.z)), shown = z.length / 2, paint = painter(N, N);
+  const z = Float64Array.from(floats(d.z)), shown = z.length / 2;
+  // What D says over the plane: on few points while hand or game move, on more after REST ms without.
+  const lands = [22, 44].map(N => ({N, paint: painter(N, N, true)}));
   const bar = ui.buttons(), choices = ui.buttons(), read = ui.read();
   read.classList.add('c10-two');
   const choice = (label, options, value, change) => menu(ui, choices, label, options, value, change && guard(change));
-  let G, D, u, set, points, grid, counts, history, playing = false, broken = '', start = 0;
+  let G, D, u, set, points, later, counts, history, playing = false, broken = '', start = 0;
   const last = a => a[a.length - 1], made = (x, m) => last(forward(G, x, m));
   const draws = m => {
     const x = normals(u, 2 * m), K = set.means.length;
@@ -275,8 +277,10 @@ KINDS.lab = (d, ui) => {
     const given = start || d.sizes.length < 2 ? null : d.start;
     [G, D] = d.sizes.map((s, i) => given ? network(s, Float64Array.from(floats(given[i]))) : fresh(s, u));
     points = Float64Array.from(floats(set.points));
-    grid = new Float64Array(2 * N * N);
-    for (let k = 0; k < N * N; k++) { grid[2 * k] = set.view * (2 * (k % N + .5) / N - 1); grid[2 * k + 1] = set.view * (1 - 2 * (Math.floor(k / N) + .5) / N); }
+    for (const land of lands) {
+      const {N} = land, grid = land.grid = new Float64Array(2 * N * N);
+      for (let k = 0; k < N * N; k++) { grid[2 * k] = set.view * (2 * (k % N + .5) / N - 1); grid[2 * k + 1] = set.view * (1 - 2 * (Math.floor(k / N) + .5) / N); }
+    }
     counts = {D: 0, G: 0}; history = []; broken = '';
     note();
   };
@@ -356,13 +360,14 @@ KINDS.lab = (d, ui) => {
   return {
     state: () => { const s = state(); return {...s, points, push: pushes(s).push}; }, step, round, draws, sizes: s => { d.sizes = s; }, choose: (k, v) => { ({objective, r1, ratio, rate, sets})[k].value = v; }, history: () => history, begin,
     load: (a, b) => { [G, D] = d.sizes.map((s, i) => network(s, Float64Array.from(i ? b : a))); }, weights: () => [Array.from(G.p), Array.from(D.p)],
-    draw: () => {
-      const s = state(), {y} = s, land = last(forward(D, grid, N * N));
+    draw: function draw(rested) {
+      const s = state(), {y} = s, {N, grid, paint} = lands[+(rested === true)], land = last(forward(D, grid, N * N));
+      clearTimeout(later);
+      if (rested !== true) later = setTimeout(() => { try { if (ui.root.isConnected) draw(true); } catch (e) { fail(ui.root, e); } }, REST);
       const {push, mean} = pushes(s);
       A.show(g => {
         text(g, say("D(x): orange 0, blue 1"), 2, 15, {bold: 1});
-        g.imageSmoothingEnabled = false;
-        paint(g, 0, T, S / N, k => tint(land[k]));
+        clipped(g, [0, T, S, S], () => paint(g, 0, T, S / N, k => tint(land[k])));
         clipped(g, [0, T, S, S], () => {
           for (let k = 0; k < real; k++) dot(g, X(points[2 * k]), Y(points[2 * k + 1]), 1.8, '#003f63');
           for (const [r, c] of [[3.6, '#fff'], [2.6, '#8f2d00']]) for (let k = 0; k < shown; k += 2) dot(g, X(y[2 * k]), Y(y[2 * k + 1]), r, c);

@@ -162,7 +162,7 @@ const network = d => {
 
 // == decoder walk lab beta code translation
 // A small picture of h×w values, scaled up with hard pixels.
-const painter = (h, w) => {
+const painter = (h, w, smooth = false) => {
   const c = make('canvas', {width: w, height: h}), g = c.getContext('2d', {willReadFrequently: true});
   const im = g.createImageData(w, h);
   return (to, x, y, k, colour) => {
@@ -171,7 +171,7 @@ const painter = (h, w) => {
       im.data[j++] = p[0]; im.data[j++] = p[1]; im.data[j++] = p[2]; im.data[j++] = 255;
     }
     g.putImageData(im, 0, 0);
-    to.imageSmoothingEnabled = false;
+    to.imageSmoothingEnabled = smooth;
     to.drawImage(c, x, y, w * k, h * k);
   };
 };

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chapter10 import errors
 from chapter10.authoring import chinese
-from chapter10.authoring.texts import ROOT, names, parse, text_path
+from chapter10.authoring.texts import ROOT, names, notebook_path, parse, text_path
 from chapter10.errors import InputError
 from chapter10.files import write_atomic
-from chapter10.language import DOMAIN, LANGUAGES, SENTENCE, template
+from chapter10.language import DOMAIN, LANGUAGES, SENTENCE, TABLE, cells_of, template
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog, Message
@@ -35,6 +35,7 @@ class Found(NamedTuple):
     id: str | tuple[str, str]
     place: str
     comments: tuple[str, ...] = ()
+    context: str | None = None
 
 
 def po_path(language: str, root: Path = ROOT) -> Path:
@@ -110,6 +111,21 @@ def of_tasks() -> Iterator[Found]:
                 yield Found(message, place)
 
 
+def of_tables(said: set[str], root: Path = ROOT) -> Iterator[Found]:
+    """The words in the cells of the tables that the English notebooks show, other than those of sentences that are `said` already."""
+    import nbformat
+
+    known = {cell.strip(" *") for message in said for cell in message.split("|")}
+    for name in names(root=root):
+        path = notebook_path(name, root)
+        for cell in nbformat.read(path, as_version=4).cells if path.is_file() else ():
+            for output in cell.get("outputs", ()):
+                lines = output.get("data", {}).get("text/markdown", "").splitlines()
+                for word in (word.strip(" *") for line in lines if line.startswith("|") for word in cells_of(line)):
+                    if re.search("[A-Za-z]{3,}", word) and not re.search("[0-9`]", word) and word not in known:
+                        yield Found(word, path.relative_to(root).as_posix(), context=TABLE)
+
+
 def extracted(root: Path = ROOT) -> Catalog:
     """The template: all that can be said to a reader, each message once with all its places."""
     from babel.messages.catalog import Catalog
@@ -117,6 +133,8 @@ def extracted(root: Path = ROOT) -> Catalog:
     made = Catalog(project=DOMAIN, charset="utf-8")
     for found in (*of_package(root), *of_scripts(root), *of_cells(root), *of_tasks()):
         made.add(found.id, None, [(found.place, 0)], auto_comments=found.comments)
+    for found in of_tables({message.id for message in made if isinstance(message.id, str)}, root):
+        made.add(found.id, None, [(found.place, 0)], context=found.context)
     return made
 
 
@@ -169,14 +187,12 @@ def problems(language: str, root: Path = ROOT) -> list[str]:
     if language not in LANGUAGES or language == "en":
         raise InputError(f"{language!r} is no language to translate to. There are: {', '.join(set(LANGUAGES) - {'en'})}.")
     found, made, wanted = [], stored(language, root), extracted(root)
-    ids = {message.id for message in wanted if message.id}
-    have = {message.id: message for message in made if message.id}
-    for id_ in ids - have.keys():
-        found.append(f"missing: {_short(id_)}")
-    for id_ in have.keys() - ids:
-        found.append(f"stale, nothing says it any more: {_short(id_)}")
-    for id_ in ids & have.keys():
-        found += [f"{told}: {_short(id_)}" for told in _entry_problems(have[id_])]
+    keys = {(message.context, message.id) for message in wanted if message.id}
+    have = {(message.context, message.id): message for message in made if message.id}
+    found += [f"missing: {_short(id_)}" for _, id_ in keys - have.keys()]
+    found += [f"stale, nothing says it any more: {_short(id_)}" for _, id_ in have.keys() - keys]
+    for key in keys & have.keys():
+        found += [f"{told}: {_short(key[1])}" for told in _entry_problems(have[key])]
     compiled = po_path(language, root).with_suffix(".mo")
     if not compiled.is_file() or compiled.read_bytes() != as_mo(made):
         found.append("the compiled catalogue is out of step: python -m chapter10 author catalogue")

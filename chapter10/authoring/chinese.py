@@ -25,11 +25,12 @@ NOT_PROSE = [
     r"https?://[^\s)，。]+",
     r"<[^<>\n]+>",
 ]
+CALL = rf"(?<={LATIN[:-1]}₀-ₜ)′‖])\([^()\n㐀-鿿（）]*\)"  # the brackets of f(x), no sentence's
 CODE = "x"  # stands where something was left out, as a Latin word would
 BESIDE = {  # what may not stand so: the pattern, and what to do
     rf"{HAN}[,;:?!]|[,;:?!] ?{HAN}": "a Chinese sentence takes ，；：？！ (and no space after them)",
     rf"{HAN}\.(?!\w)": "a Chinese sentence ends with 。",
-    rf"{HAN} ?\(|\( ?{HAN}|{HAN} ?\)|\) ?{HAN}": "brackets in Chinese are （ and ）",
+    rf"{HAN}\(|{HAN} \([A-Za-z]{{3}}|\( ?{HAN}|{HAN} ?\)|\){HAN}": "brackets in Chinese are （ and ）",
     rf'{HAN}"|"{HAN}': "quotation marks in Chinese are “ and ”",
     rf"{HAN}{LATIN}|{LATIN}{HAN}": "a space belongs between Chinese and Latin letters or figures",
     r"[ \t](?=[，。；：？！、）”])|(?<=[，。；：？！、（“])[ \t]+(?=\S)": "no space beside Chinese punctuation",
@@ -80,6 +81,8 @@ def prose(text: str) -> str:
     for pattern in NOT_PROSE:
         text = re.sub(pattern, CODE if pattern != NOT_PROSE[4] else "", text)
     text = re.sub(r"\{[^{}\n]*\}", "0", text)  # a place for a value
+    for _ in range(3):  # f(g(h(x)))
+        text = re.sub(CALL, "", text)
     return re.sub(r"\*\*|__", "", text)
 
 

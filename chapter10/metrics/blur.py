@@ -8,6 +8,7 @@ from torch import Tensor
 
 from chapter10.data import check_unit
 from chapter10.errors import InputError
+from chapter10.language import say
 from chapter10.nets import in_chunks
 
 BLANK = 0.5 / 255  # a contrast below half a grey level can't be seen: the image is blank
@@ -22,8 +23,15 @@ class Sharpness(NamedTuple):
     blank: float
 
     def __repr__(self) -> str:
-        blank = f"; {100 * self.blank:.1f} % are blank and count as 0" if self.blank else ""
-        return f"sharpness {self.mean:.3f} rad/pixel (mean of {self.count:,} images, standard deviation {self.deviation:.3f}{blank})"
+        values = {"mean": self.mean, "count": self.count, "deviation": self.deviation}
+        if not self.blank:
+            return say("sharpness {mean:.3f} rad/pixel (mean of {count:,} images, standard deviation {deviation:.3f})", **values)
+        return say(
+            "sharpness {mean:.3f} rad/pixel (mean of {count:,} images, standard deviation {deviation:.3f}; {blank:.1f} % are blank and "
+            "count as 0)",
+            blank=100 * self.blank,
+            **values,
+        )
 
 
 def sharpness(images: Tensor) -> Sharpness:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from chapter10.data import check_unit
 from chapter10.errors import InputError
+from chapter10.language import say
 from chapter10.nets import in_chunks
 
 SURE = 0.9  # confidence above which an image counts as taken for a digit
@@ -64,12 +65,13 @@ class ClassHistogram(NamedTuple):
 
     def __repr__(self) -> str:
         classes = len(self.counts)
-        gone = f"; missing: {', '.join(map(str, self.missing))}" if self.missing else ""
-        return (
-            f"{classes - len(self.missing)} of {classes} classes among {sum(self.counts):,} labels{gone}; the largest is "
-            f"{self.largest} with {100 * self.largest_share:.1f} %; KL to equal shares {self.kl:.3g} nats (equal classes "
-            f"score {self.floor:.2g})"
-        )
+        gone = say("; missing: {classes}", classes=", ".join(map(str, self.missing))) if self.missing else ""
+        return say(
+            "{there} of {classes} classes among {count:,} labels{gone}; the largest is {largest} with {share:.1f} %; KL to equal shares "
+            "{kl:.3g} nats (equal classes score {floor:.2g})",
+            there=classes - len(self.missing), classes=classes, count=sum(self.counts), gone=gone, largest=self.largest,
+            share=100 * self.largest_share, kl=self.kl, floor=self.floor,
+        )  # fmt: skip
 
 
 def class_histogram(labels: Tensor, classes: int = 10) -> ClassHistogram:

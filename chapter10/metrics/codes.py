@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from chapter10.errors import InputError
+from chapter10.language import say
 
 
 class Perplexity(NamedTuple):
@@ -21,7 +22,10 @@ class Perplexity(NamedTuple):
         return len(self.counts) - self.used
 
     def __repr__(self) -> str:
-        return f"perplexity {self.value:.1f} of {len(self.counts)} codes, {self.dead} of them dead ({sum(self.counts):,} places)"
+        return say(
+            "perplexity {value:.1f} of {codes} codes, {dead} of them dead ({places:,} places)",
+            value=self.value, codes=len(self.counts), dead=self.dead, places=sum(self.counts),
+        )  # fmt: skip
 
 
 def perplexity(codes: Tensor, num_codes: int) -> Perplexity:

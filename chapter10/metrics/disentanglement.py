@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from chapter10.errors import InputError
+from chapter10.language import say
 
 PER_CELL = 5  # codes for each cell of the table, at least, if all were equally likely
 
@@ -38,7 +39,10 @@ class MutualInformationGap(NamedTuple):
 
     def __repr__(self) -> str:
         each = ", ".join(f"{gap:.2f}" for gap in self.gaps.tolist())
-        return f"mutual information gap {self.value:.3f} (by factor: {each}; {self.count:,} codes in {self.bins} bins)"
+        return say(
+            "mutual information gap {value:.3f} (by factor: {each}; {count:,} codes in {bins} bins)",
+            value=self.value, each=each, count=self.count, bins=self.bins,
+        )  # fmt: skip
 
 
 def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> MutualInformationGap:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chapter10.errors import InputError
+from chapter10.language import say
 from chapter10.metrics.judge import Judge, check_count, check_features, disjoint_draws
 
 PER_FEATURE = 2  # samples, at least, for each feature
@@ -32,10 +33,10 @@ class FrechetClassifierDistance(NamedTuple):
     layer: str
 
     def __repr__(self) -> str:
-        return (
-            f"Fréchet classifier distance {self.value:.4g} (real against real: {self.floor:.3g}) with {self.count:,} images "
-            f"on each side; {self.classifier}, accuracy {100 * self.accuracy:.1f} %, layer '{self.layer}'"
-        )
+        return say(
+            "Fréchet classifier distance {value:.4g} (real against real: {floor:.3g}) with {count:,} images on each side; {judge}",
+            value=self.value, floor=self.floor, count=self.count, judge=Judge.words(self.classifier, self.accuracy, self.layer),
+        )  # fmt: skip
 
 
 def frechet_classifier_distance(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from chapter10.data import check_unit
 from chapter10.errors import InputError
+from chapter10.language import say
 from chapter10.metrics.classes import confidence
 from chapter10.nets import in_chunks
 
@@ -46,7 +47,12 @@ class Judge:
             )
 
     def __repr__(self) -> str:
-        return f"{self.name}, accuracy {100 * self.accuracy:.1f} %, layer '{self.layer}'"
+        return self.words(self.name, self.accuracy, self.layer)
+
+    @staticmethod
+    def words(name: str, accuracy: float, layer: str) -> str:
+        """How a judge is told beside a number that it gave."""
+        return say("{name}, accuracy {accuracy:.1f} %, layer '{layer}'", name=name, accuracy=100 * accuracy, layer=layer)
 
     def features(self, images: Tensor) -> Tensor:
         """Float64 [N, F] on the CPU of images [N, D] in [0, 1]."""

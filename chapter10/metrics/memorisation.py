@@ -7,6 +7,7 @@ from torch import Tensor
 
 from chapter10.data import check_unit
 from chapter10.errors import InputError
+from chapter10.language import say
 
 ROWS, COLUMNS = 500, 10_000  # of the table of distances at a time: 20 MB
 CANDIDATES = 4  # the nearest but for rounding (about 0.01 in float32); the exact distance decides
@@ -35,11 +36,12 @@ class NearestTraining(NamedTuple):
         return self.distance.argsort()[:count]
 
     def __repr__(self) -> str:
-        return (
-            f"{100 * self.share:.1f} % of {len(self.distance):,} samples are nearer to a training image than "
-            f"{self.threshold:.3g}, as are {self.percentile:g} % of {len(self.held_out):,} held-out real images; median "
-            f"distance {self.distance.median().item():.3g} against {self.held_out.median().item():.3g}"
-        )
+        return say(
+            "{share:.1f} % of {count:,} samples are nearer to a training image than {threshold:.3g}, as are {percentile:g} % of {real:,} "
+            "held-out real images; median distance {median:.3g} against {real_median:.3g}",
+            share=100 * self.share, count=len(self.distance), threshold=self.threshold, percentile=self.percentile,
+            real=len(self.held_out), median=self.distance.median().item(), real_median=self.held_out.median().item(),
+        )  # fmt: skip
 
 
 def nearest_training(

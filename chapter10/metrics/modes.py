@@ -12,6 +12,7 @@ from torch import Tensor
 
 from chapter10.data import GaussianMixture
 from chapter10.errors import InputError
+from chapter10.language import say
 
 PER_MODE = 10  # samples of a perfect sampler, at least: it then misses a given mode in 1 of 20,000 cases
 
@@ -37,10 +38,12 @@ class ModeCoverage(NamedTuple):
     radius: float
 
     def __repr__(self) -> str:
-        return (
-            f"{self.modes} of {self.total} modes, {100 * self.good:.2f} % of {self.samples:,} samples within {self.radius:g}σ "
-            f"of one (a perfect sampler: {100 * self.ceiling:.2f} %), KL over the modes {self.kl:.3g} nats"
-        )
+        return say(
+            "{modes} of {total} modes, {good:.2f} % of {samples:,} samples within {radius:g}σ of one (a perfect sampler: {ceiling:.2f} %), "
+            "KL over the modes {kl:.3g} nats",
+            modes=self.modes, total=self.total, good=100 * self.good, samples=self.samples, radius=self.radius,
+            ceiling=100 * self.ceiling, kl=self.kl,
+        )  # fmt: skip
 
 
 def mode_coverage(mixture: GaussianMixture, points: Tensor, radius: float = 3.0) -> ModeCoverage:

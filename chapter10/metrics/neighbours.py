@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from chapter10.errors import InputError
+from chapter10.language import say
 from chapter10.metrics.judge import Judge, check_count, check_features, disjoint_draws
 
 PER_NEIGHBOUR = (
@@ -29,10 +30,10 @@ class NeighbourScores(NamedTuple):
     coverage: float
 
     def __repr__(self) -> str:
-        return (
-            f"precision {self.precision:.3f}, recall {self.recall:.3f}, density {self.density:.3f}, "
-            f"coverage {self.coverage:.3f}"
-        )
+        return say(
+            "precision {precision:.3f}, recall {recall:.3f}, density {density:.3f}, coverage {coverage:.3f}",
+            precision=self.precision, recall=self.recall, density=self.density, coverage=self.coverage,
+        )  # fmt: skip
 
 
 class PrecisionRecall(NamedTuple):
@@ -58,14 +59,13 @@ class PrecisionRecall(NamedTuple):
     layer: str
 
     def __repr__(self) -> str:
-        shown = (
-            f"{name} {value:.3f} (real: {real:.3f})"
-            for name, value, real in zip(self._fields, self[:4], self.real)
-        )
-        return (
-            f"{', '.join(shown)} with {self.count:,} images on each side, {self.k} and {self.k_coverage} neighbours; "
-            f"{self.classifier}, accuracy {100 * self.accuracy:.1f} %, layer '{self.layer}'"
-        )
+        return say(
+            "precision {here.precision:.3f} (real: {real.precision:.3f}), recall {here.recall:.3f} (real: {real.recall:.3f}), density "
+            "{here.density:.3f} (real: {real.density:.3f}), coverage {here.coverage:.3f} (real: {real.coverage:.3f}) with "
+            "{count:,} images on each side, {k} and {k_coverage} neighbours; {judge}",
+            here=self, real=self.real, count=self.count, k=self.k, k_coverage=self.k_coverage,
+            judge=Judge.words(self.classifier, self.accuracy, self.layer),
+        )  # fmt: skip
 
 
 def precision_recall(

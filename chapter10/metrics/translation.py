@@ -14,6 +14,7 @@ from torch import Tensor
 from chapter10.data import check_unit, signed_to_unit, to_signed
 from chapter10.domains import Domains
 from chapter10.errors import InputError
+from chapter10.language import say
 from chapter10.metrics.judge import Judge
 from chapter10.nets import in_chunks
 
@@ -67,11 +68,12 @@ class TranslationScores(NamedTuple):
     count: int
 
     def __repr__(self) -> str:
-        return (
-            f"{100 * self.agreement:.1f} % keep their class (untranslated {100 * self.untranslated_agreement:.1f} %), pixel error "
-            f"{self.error:.3f} (untranslated {self.untranslated_error:.3f}); there and back {100 * self.cycle_agreement:.1f} %, "
-            f"pixel error {self.cycle_error:.3f}; {self.count:,} images"
-        )
+        return say(
+            "{kept:.1f} % keep their class (untranslated {before:.1f} %), pixel error {error:.3f} (untranslated {error_before:.3f}); there "
+            "and back {cycle:.1f} %, pixel error {cycle_error:.3f}; {count:,} images",
+            kept=100 * self.agreement, before=100 * self.untranslated_agreement, error=self.error,
+            error_before=self.untranslated_error, cycle=100 * self.cycle_agreement, cycle_error=self.cycle_error, count=self.count,
+        )  # fmt: skip
 
 
 @torch.no_grad()
