@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from chapter10.errors import Chapter10Error, InputError, did_you_mean
+from chapter10.language import choose, say
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,12 +20,13 @@ def main(arguments: list[str] | None = None) -> int:
     classroom.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
+        choose()  # as CHAPTER10_LANGUAGE says
         return options.run(options) or 0
     except Chapter10Error as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:  # a run says how it goes on
-        print(stop if stop.args else "Stopped by hand; what was saved before is whole.", file=sys.stderr)
+        print(stop if stop.args else say("Stopped by hand; what was saved before is whole."), file=sys.stderr)
         return 130
 
 

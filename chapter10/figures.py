@@ -2,8 +2,10 @@
 
 import html
 import io
+import re
 from collections.abc import Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -30,6 +32,13 @@ CLASS_COLORS = [
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#8C6D1F", "#7A7A7A", "#5B2A86",
 ]  # fmt: skip
 DPI = 100
+# matplotlib's own font has no Chinese characters. These do; each system has others.
+CHINESE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB", "STHeiti",
+    "Heiti TC", "Microsoft YaHei", "SimHei", "DengXian", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback",
+    "Noto Sans CJK JP", "Arial Unicode MS",
+)  # fmt: skip
+CHINESE = re.compile("[\u2e80-\u303f\u31c0-\u9fff\uf900-\ufaff\uff00-\uffef]+")
 
 _STYLE = {
     "figure.dpi": DPI,
@@ -73,10 +82,42 @@ def new(rows: int = 1, columns: int = 1, width: float = 9.0, height: float = 3.6
         return figure, figure.subplots(rows, columns)
 
 
+@cache
+def chinese_font() -> str | None:
+    """The first of `CHINESE_FONTS` that this system has."""
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    return next((name for name in CHINESE_FONTS if name in there), None)
+
+
+def spell(figure: "Figure") -> None:
+    """See to it that labels with Chinese characters show no empty boxes: by a font that has them, else without them.
+
+    The project's own pictures have symbols and short English words in every edition; this is for labels of the reader's.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, FixedLocator
+
+    font = chinese_font()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        labels = [label.get_text() for label in axis.get_majorticklabels()]  # which makes the axis write them
+        if font is None and any(map(CHINESE.search, labels)):  # an axis writes its labels anew when it is drawn
+            axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
+            axis.set_major_formatter(FixedFormatter([CHINESE.sub("", label) for label in labels]))
+    for text in figure.findobj(Text):
+        if CHINESE.search(text.get_text()):
+            if font is None:
+                text.set_text(CHINESE.sub("", text.get_text()))
+            else:
+                text.set_fontfamily([*text.get_fontfamily(), font])
+
+
 def png(figure: "Figure") -> bytes:
     """The figure as PNG, with few enough colours to keep a notebook small."""
     from PIL import Image
 
+    spell(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
     image = Image.open(buffer).convert("RGB").quantize(colors=256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

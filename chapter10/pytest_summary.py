@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+FROM_END_TO_END = "02_elbo"
+
 
 def peak_megabytes(pid: int) -> float | None:
     """The most memory that process `pid` has held so far, in MB, or None where /proc does not tell."""
@@ -65,6 +67,14 @@ class Summary:
             if outcomes["skipped"]:
                 verdict += f", {outcomes['skipped']} skipped"
             write(f"{row:<{width}}  {ran:>14}  {self.seconds[row]:>7.1f}  {peak:>7}  {verdict}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of an edition with the same code as the English one, one notebook is run from end to end, unless others are asked for by name."""
+    if collection_path.suffix != ".ipynb" or collection_path.parent.parent.name != "notebooks":
+        return None
+    named = any(Path(argument.split("::")[0]).resolve() == collection_path for argument in config.args)
+    return None if named or collection_path.stem == FROM_END_TO_END else True
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import re
+import warnings
 
 import matplotlib.pyplot
 import nbclient
@@ -12,6 +13,7 @@ import numpy
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 from PIL import Image
 
 from chapter10 import figures
@@ -234,3 +236,41 @@ def test_a_picture_is_redrawn_in_place(outputs):
 
 def test_a_figure_made_is_not_shown_by_itself(outputs):
     assert [output for output in outputs[0] if output.output_type != "stream"] == []
+
+
+def drawn_with_chinese() -> "figures.Figure":
+    figure, axes = figures.new()
+    axes.plot([1, 2], label="损失 loss")
+    axes.set(title="潜在空间", xlabel="z₁ 轴", xticks=[0, 1], xticklabels=["甲 a", "乙"])
+    axes.text(0, 1, "说明")
+    axes.legend()
+    return figure
+
+
+def test_chinese_labels_take_a_font_that_has_them(monkeypatch):
+    monkeypatch.setattr(figures, "chinese_font", lambda: "STIXGeneral")  # any font that is there
+    figure = drawn_with_chinese()
+    figures.spell(figure)
+    families = {text.get_text(): text.get_fontfamily() for text in figure.findobj(Text) if figures.CHINESE.search(text.get_text())}
+    assert families.keys() == {"损失 loss", "潜在空间", "z₁ 轴", "甲 a", "乙", "说明"}
+    assert all(family[-1] == "STIXGeneral" and len(family) == 2 for family in families.values())
+
+
+def test_where_no_font_has_them_labels_are_without_and_nothing_warns(monkeypatch):
+    monkeypatch.setattr(figures, "chinese_font", lambda: None)
+    figure = drawn_with_chinese()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures.png(figure)
+    left = {text.get_text().strip() for text in figure.findobj(Text)} - {""}
+    assert {"loss", "z₁", "a"} <= left and not any(figures.CHINESE.search(text) for text in left)
+
+
+def test_a_font_is_looked_for_among_those_that_are_there(monkeypatch):
+    figures.chinese_font.cache_clear()
+    there = figures.chinese_font()
+    assert there is None or there in figures.CHINESE_FONTS
+    figures.chinese_font.cache_clear()
+    monkeypatch.setattr(figures, "CHINESE_FONTS", ("No Such Font", "DejaVu Sans"))
+    assert figures.chinese_font() == "DejaVu Sans"
+    figures.chinese_font.cache_clear()

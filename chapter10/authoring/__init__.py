@@ -22,6 +22,7 @@ from chapter10.authoring.generated import (
     SECONDS,
     measured,
     readme,
+    readme_path,
     repository,
     teachers,
     teachers_path,
@@ -60,14 +61,14 @@ def problems(root: Path = ROOT) -> list[str]:
                 found.append(f"{text_path(name, Path(), language).as_posix()} has no notebook: {RUN} {name} --language {language}")
                 continue
             found += _pair_problems(name, root, language)
-    if readme(root) != (root / "README.md").read_text("utf-8"):
-        found.append(
-            "README.md: badges, clone line or table are not as generated: python -m chapter10 author links"
-        )
-    if teachers_path(root).is_file() and teachers(root) != teachers_path(root).read_text("utf-8"):
-        found.append(
-            "notebooks/for_teachers.md: links to a hub are not as generated: python -m chapter10 author links"
-        )
+    for language in LANGUAGES:
+        page = readme_path(root, language)
+        if (page.is_file() or language == "en") and readme(root, language) != page.read_text("utf-8"):
+            found.append(f"{page.name}: badges, clone line or table are not as generated: python -m chapter10 author links")
+        page = teachers_path(root, language)
+        if page.is_file() and teachers(root, language) != page.read_text("utf-8"):
+            told = page.relative_to(root).as_posix()
+            found.append(f"{told}: links to a hub are not as generated: python -m chapter10 author links")
     return found
 
 
@@ -91,6 +92,7 @@ def _pair_problems(name: str, root: Path, language: str = "en") -> Iterator[str]
     if language != "en":
         english = text_path(name, root).read_text("utf-8")
         yield from (f"{told}, cell {place}: {why}: {words}" for place, why, words in editions.to_do(text, english))
+        yield from (f"{told}, cell {place}: {wrong}" for place, wrong in editions.wording(text, english))
     row = measured(root).get(measured_name(name, language))
     if row is None:
         yield f"{told}: no measured time in chapter10/results/notebooks.json: {again}"
@@ -175,13 +177,17 @@ def _check_command(args: argparse.Namespace) -> int:
 
 def _write_pages() -> None:
     """The pages that follow from the list of notebooks and the repository's address."""
-    write(ROOT / "README.md", readme())
-    write(teachers_path(), teachers())
+    for language in LANGUAGES:
+        if readme_path(language=language).is_file():
+            write(readme_path(language=language), readme(language=language))
+        if teachers_path(language=language).is_file():
+            write(teachers_path(language=language), teachers(language=language))
 
 
 def _links_command(args: argparse.Namespace) -> int:
-    for name in names():
-        sync(name)
+    for language in LANGUAGES:
+        for name in names(language=language):
+            sync(name, language=language)
     _write_pages()
     print(f"links lead to {repository()}")
     return 0

@@ -115,7 +115,7 @@ def of_tables(said: set[str], root: Path = ROOT) -> Iterator[Found]:
     """The words in the cells of the tables that the English notebooks show, other than those of sentences that are `said` already."""
     import nbformat
 
-    known = {cell.strip(" *") for message in said for cell in message.split("|")}
+    known = {cell.strip(" *") for message in said if "|" in message for cell in cells_of(message)}
     for name in names(root=root):
         path = notebook_path(name, root)
         for cell in nbformat.read(path, as_version=4).cells if path.is_file() else ():

@@ -10,8 +10,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from chapter10.authoring import chinese
 from chapter10.authoring.generated import LINKS, SECONDS
 from chapter10.authoring.texts import parse, unparse
 
@@ -67,6 +69,13 @@ def to_do(text: str, english: str) -> list[tuple[int, str, str]]:
             words = " ".join(theirs.source.split())[:70]
             found.append((place, "new" if hash_ == NOBODY else "changed", words))
     return found
+
+
+def wording(text: str, english: str) -> Iterator[tuple[int, str]]:
+    """Where a Chinese text in step is not written as Chinese is, or keeps not to the table of terms: the cell's place, and what."""
+    for place, (ours, theirs) in enumerate(zip(parse(text).cells, parse(english).cells)):
+        if _is_text(theirs) and ours.source != theirs.source:
+            yield from ((place, wrong) for wrong in (*chinese.amiss(ours.source), *chinese.other_terms(theirs.source, ours.source)))
 
 
 def done(text: str, english: str, places: list[int] | None = None) -> str:

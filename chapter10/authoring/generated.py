@@ -1,4 +1,4 @@
-"""What nobody types: links and times in notebooks, the Colab cell, badges and table in the README, the links to a hub."""
+"""What nobody types: links and times in notebooks, the Colab cell, badges and table in the READMEs, the links to a hub."""
 
 from __future__ import annotations
 
@@ -8,53 +8,50 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from chapter10.authoring.texts import ROOT, measured_name, notebook_path, parse, text_path, unparse
+from chapter10.authoring.texts import ROOT, folder, measured_name, notebook_path, parse, text_path, unparse
 from chapter10.errors import InputError
-from chapter10.language import LANGUAGES, speaking
+from chapter10.language import LANGUAGES, noted, speaking
 
-# The README's table: the section of the chapter, and the question that a notebook answers.
+# The README's table, in each language: the section of the chapter, and the question that a notebook answers.
 CONTENTS = {
-    "00_start_here": (
-        "10.1",
-        "Does all work on my machine? What does a generative model learn that a classifier doesn't?",
-    ),
-    "01_autoencoder_or_vae": (
-        "10.2.1, 10.2.2",
-        "When is an autoencoder's latent space no place to sample from, and why?",
-    ),
-    "02_elbo": ("10.2.3", "What is the gap between the ELBO and log p(x), and can I see it?"),
-    "03_reparameterization": ("10.2.4", "Why move the noise out? What does the other estimator cost?"),
-    "04_vae": (
-        "10.2.5, 10.2.6",
-        "Train it on real digits: reconstruct, sample, interpolate; how good is it, in nats?",
-    ),
-    "05_minimax_game": (
-        "10.3.1, 10.3.2",
-        "What does the best discriminator look like? What is being minimised? Does the game settle?",
-    ),
-    "06_gan": ("10.3.3", "Train it; watch it collapse, oscillate, recover; how do I tell?"),
-    "07_vae_or_gan": ("10.4", "The chapter's table, row by row, measured"),
-    "08_beta_vae_and_collapse": (
-        "10.5.1",
-        "What does β trade? When does the posterior collapse, and what helps?",
-    ),
-    "09_vqvae_and_vaegan": (
-        "10.5.1",
-        "What do discrete codes need to generate? What does a discriminator in place of a pixel loss buy?",
-    ),
-    "10_dcgan_and_wgan": ("10.5.2", "What do convolutions buy a GAN? Does a Wasserstein critic solve mode collapse?"),
-    "11_cyclegan": ("10.5.2", "Translation without pairs: what teaches it, and when does it swap things round?"),
-    "12_questions": ("summary, questions", "The chapter's four questions, answered with experiments; its formulas; what comes next"),
-    "13_at_full_scale": (
-        "10.2.6, 10.3.3, 10.5",
-        "How near do honest runs come to the papers' numbers, what differs, and what does a run cost?",
-    ),
+    "00_start_here": (noted("en"), noted("zh")),
+    "01_autoencoder_or_vae": (noted("en"), noted("zh")),
+    "02_elbo": (noted("en"), noted("zh")),
+    "03_reparameterization": (noted("en"), noted("zh")),
+    "04_vae": (noted("en"), noted("zh")),
+    "05_minimax_game": (noted("en"), noted("zh")),
+    "06_gan": (noted("en"), noted("zh")),
+    "07_vae_or_gan": (noted("en"), noted("zh")),
+    "08_beta_vae_and_collapse": (noted("en"), noted("zh")),
+    "09_vqvae_and_vaegan": (noted("en"), noted("zh")),
+    "10_dcgan_and_wgan": (noted("en"), noted("zh")),
+    "11_cyclegan": (noted("en"), noted("zh")),
+    "12_questions": (noted("en"), noted("zh")),
+    "13_at_full_scale": (noted("en"), noted("zh")),
 }
 
-# In each language: the words of the links on top, and of the measured time.
+# In each language: the words of links and badges, of the measured time, and of the README's table.
 WORDS = {
-    "en": {"Colab": "Open in Colab", "Binder": "Open in Binder", "seconds": "about {} s"},
-    "zh": {"Colab": "在 Colab 中打开", "Binder": "在 Binder 中打开", "seconds": "约 {} 秒"},
+    "en": {
+        "Colab": "Open in Colab",
+        "Binder": "Open in Binder",
+        "tests": "tests",
+        "seconds": "about {} s",
+        "columns": "| notebook | chapter | the question it answers | time |",
+        "time": "{} s",
+        "machine": "{processor}, {cores} cores",
+        "note": "The times were measured without a GPU, start of the kernel included ({}).",
+    },
+    "zh": {
+        "Colab": "在 Colab 中打开",
+        "Binder": "在 Binder 中打开",
+        "tests": "测试",
+        "seconds": "约 {} 秒",
+        "columns": "| 笔记本 | 教材 | 它回答的问题 | 用时 |",
+        "time": "{} 秒",
+        "machine": "{processor}，{cores} 核",
+        "note": "用时在没有 GPU 的机器上测得，内核启动的时间也算在内（{}）。",
+    },
 }
 LINKS = re.compile(rf"^\[(?:{'|'.join(words['Colab'] for words in WORDS.values())})\]\(.*$", re.M)
 SECONDS = re.compile(r"\babout (?:N|\d+) s\b|约 (?:N|\d+) 秒")
@@ -81,6 +78,12 @@ def measured(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """What `run` measured of each notebook: seconds, peak_mb, code_cells, and on which machine."""
     path = results_path(root)
     return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def measures_of(name: str, root: Path = ROOT, language: str = "en") -> dict[str, Any]:
+    """What `run` measured of a notebook; of an edition that was never run, of the English one: it is the same code."""
+    measures = measured(root)
+    return measures.get(measured_name(name, language), measures.get(name, {}))
 
 
 def rounded(seconds: float) -> int:
@@ -142,10 +145,9 @@ def fill(text: str, name: str, root: Path = ROOT, language: str = "en") -> str:
     else:
         heading, _, rest = title.source.partition("\n")
         title.source = f"{heading}\n\n{line}\n\n{rest.lstrip()}".rstrip()
-    measures = measured(root)  # an edition that was never measured takes as long as the English one: it is the same code
-    seconds = measures.get(measured_name(name, language), measures.get(name, {})).get("seconds")
-    if seconds is not None:
-        title.source = SECONDS.sub(WORDS[language]["seconds"].format(rounded(seconds)), title.source)
+    measures = measures_of(name, root, language)
+    if measures:
+        title.source = SECONDS.sub(WORDS[language]["seconds"].format(rounded(measures["seconds"])), title.source)
 
     tagged = [cell for cell in cells if "colab" in cell.metadata.get("tags", [])]
     if tagged:
@@ -160,39 +162,49 @@ def fill(text: str, name: str, root: Path = ROOT, language: str = "en") -> str:
     return unparse(notebook)
 
 
-def readme(root: Path = ROOT) -> str:
+def readme_path(root: Path = ROOT, language: str = "en") -> Path:
+    return root / ("README.md" if language == "en" else f"README.{language}.md")
+
+
+def readme(root: Path = ROOT, language: str = "en") -> str:
     """The README with its generated blocks written anew: badges, the line to clone, the table of notebooks."""
-    text, address = (root / "README.md").read_text("utf-8"), repository(root)
+    path, address, words = readme_path(root, language), repository(root), WORDS[language]
     place = address.removeprefix("https://github.com/")
+    first = notebook_path("00_start_here", Path(), language).as_posix()
+    others = [other for other in LANGUAGES if other != language and readme_path(root, other).is_file()]
+    badges = [
+        *(f"[{LANGUAGES[other]}]({readme_path(Path(), other).as_posix()})\n" for other in others),
+        f"[![{words['tests']}]({address}/actions/workflows/tests.yml/badge.svg)]({address}/actions/workflows/tests.yml)",
+        f"[![{words['Binder']}](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/{first})",
+        f"[![{words['Colab']}](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{place}/blob/main/{first})",
+    ]
     blocks = {
-        "badges": f"[![tests]({address}/actions/workflows/tests.yml/badge.svg)]({address}/actions/workflows/tests.yml)\n"
-        f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]"
-        f"(https://mybinder.org/v2/gh/{place}/main?urlpath=lab/tree/notebooks/00_start_here.ipynb)\n"
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"(https://colab.research.google.com/github/{place}/blob/main/notebooks/00_start_here.ipynb)",
+        "badges": "\n".join(badges),
         "clone": f"```\ngit clone {address} && cd {place.split('/')[1]}\n```",
-        "table": _table(root),
+        "table": _table(root, language),
     }
-    return _with_blocks(text, blocks, "README.md")
+    return _with_blocks(path.read_text("utf-8"), blocks, path.name)
 
 
-def teachers_path(root: Path = ROOT) -> Path:
-    return root / "notebooks" / "for_teachers.md"
+def teachers_path(root: Path = ROOT, language: str = "en") -> Path:
+    return folder(root, language) / "for_teachers.md"
 
 
-def teachers(root: Path = ROOT) -> str:
+def teachers(root: Path = ROOT, language: str = "en") -> str:
     """The teachers' page with its generated block written anew: a link for a JupyterHub to each notebook.
 
     The links are nbgitpuller's: its parameters are encoded, and `urlpath` begins with the folder that the
     repository is copied into, its own name (https://nbgitpuller.readthedocs.io, "Options in an nbgitpuller URL").
     """
-    address = repository(root)
-    folder, lines = address.rsplit("/", 1)[1], []
-    for name in (name for name in CONTENTS if notebook_path(name, root).is_file()):
-        place = quote(f"lab/tree/{folder}/notebooks/{name}.ipynb", safe="")
+    address, path = repository(root), teachers_path(root, language)
+    copied, lines = address.rsplit("/", 1)[1], []
+    for name in _listed(root, language):
+        notebook = notebook_path(name, Path(), language).as_posix()
+        place = quote(f"lab/tree/{copied}/{notebook}", safe="")
         lines.append(f"{HUB}/hub/user-redirect/git-pull?repo={quote(address, safe='')}&branch=main&urlpath={place}")
     block = "\n".join(["```", *lines, "```"])
-    return _with_blocks(teachers_path(root).read_text("utf-8"), {"hub": block}, "notebooks/for_teachers.md")
+    return _with_blocks(path.read_text("utf-8"), {"hub": block}, path.relative_to(root).as_posix())
 
 
 def _with_blocks(text: str, blocks: dict[str, str], where: str) -> str:
@@ -207,17 +219,20 @@ def _with_blocks(text: str, blocks: dict[str, str], where: str) -> str:
     return text
 
 
-def _table(root: Path) -> str:
-    rows = ["| notebook | chapter | the question it answers | time |", "| --- | --- | --- | ---: |"]
-    measures = measured(root)
-    for name, (section, question) in CONTENTS.items():
-        if notebook_path(name, root).is_file():
-            time_ = f"{rounded(measures[name]['seconds'])} s" if name in measures else ""
-            rows.append(f"| [{name}](notebooks/{name}.ipynb) | {section} | {question} | {time_} |")
-    cores = sorted({f"{row['processor']}, {row['cores']} cores" for row in measures.values()})
-    note = (
-        f"\n\nThe times were measured without a GPU, start of the kernel included ({'; '.join(cores)})."
-        if cores
-        else ""
-    )
+def _listed(root: Path, language: str) -> list[str]:
+    """The notebooks of an edition, in order: those that have a text. That each text has its notebook, `problems` sees to."""
+    return [name for name in CONTENTS if text_path(name, root, language).is_file()]
+
+
+def _table(root: Path, language: str) -> str:
+    words, machines = WORDS[language], set()
+    rows = [words["columns"], "| --- | --- | --- | ---: |"]
+    for name in _listed(root, language):
+        section, question = CONTENTS[name][language]
+        measures, time_ = measures_of(name, root, language), ""
+        if measures:
+            time_ = words["time"].format(rounded(measures["seconds"]))
+            machines.add(words["machine"].format(**measures))
+        rows.append(f"| [{name}]({notebook_path(name, Path(), language).as_posix()}) | {section} | {question} | {time_} |")
+    note = "\n\n" + words["note"].format("; ".join(sorted(machines))) if machines else ""
     return "\n".join(rows) + note
