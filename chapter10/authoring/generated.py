@@ -10,24 +10,66 @@ from urllib.parse import quote
 
 from chapter10.authoring.texts import ROOT, folder, measured_name, notebook_path, parse, text_path, unparse
 from chapter10.errors import InputError
-from chapter10.language import LANGUAGES, noted, speaking
+from chapter10.language import LANGUAGES, speaking
 
 # The README's table, in each language: the section of the chapter, and the question that a notebook answers.
 CONTENTS = {
-    "00_start_here": (noted("en"), noted("zh")),
-    "01_autoencoder_or_vae": (noted("en"), noted("zh")),
-    "02_elbo": (noted("en"), noted("zh")),
-    "03_reparameterization": (noted("en"), noted("zh")),
-    "04_vae": (noted("en"), noted("zh")),
-    "05_minimax_game": (noted("en"), noted("zh")),
-    "06_gan": (noted("en"), noted("zh")),
-    "07_vae_or_gan": (noted("en"), noted("zh")),
-    "08_beta_vae_and_collapse": (noted("en"), noted("zh")),
-    "09_vqvae_and_vaegan": (noted("en"), noted("zh")),
-    "10_dcgan_and_wgan": (noted("en"), noted("zh")),
-    "11_cyclegan": (noted("en"), noted("zh")),
-    "12_questions": (noted("en"), noted("zh")),
-    "13_at_full_scale": (noted("en"), noted("zh")),
+    "00_start_here": {
+        "en": ("10.1", "Does all work on my machine? What does a generative model learn that a classifier doesn't?"),
+        "zh": ("10.1", "机器上一切正常吗？生成模型学到了什么，是分类器没学到的？"),
+    },
+    "01_autoencoder_or_vae": {
+        "en": ("10.2.1, 10.2.2", "When is an autoencoder's latent space no place to sample from, and why?"),
+        "zh": ("10.2.1、10.2.2", "自编码器的潜在空间，什么时候不能用来采样，为什么？"),
+    },
+    "02_elbo": {
+        "en": ("10.2.3", "What is the gap between the ELBO and log p(x), and can I see it?"),
+        "zh": ("10.2.3", "ELBO 与 log p(x) 之间的差距是什么，看得见吗？"),
+    },
+    "03_reparameterization": {
+        "en": ("10.2.4", "Why move the noise out? What does the other estimator cost?"),
+        "zh": ("10.2.4", "为什么要把噪声移到外面？另一种估计代价多大？"),
+    },
+    "04_vae": {
+        "en": ("10.2.5, 10.2.6", "Train it on real digits: reconstruct, sample, interpolate; how good is it, in nats?"),
+        "zh": ("10.2.5、10.2.6", "在真实数字上训练 VAE：重构、采样、插值；用 nats 衡量，它有多好？"),
+    },
+    "05_minimax_game": {
+        "en": ("10.3.1, 10.3.2", "What does the best discriminator look like? What is being minimised? Does the game settle?"),
+        "zh": ("10.3.1、10.3.2", "最好的判别器长什么样？最小化的是什么？这场博弈会停下来吗？"),
+    },
+    "06_gan": {
+        "en": ("10.3.3", "Train it; watch it collapse, oscillate, recover; how do I tell?"),
+        "zh": ("10.3.3", "训练 GAN，看它崩溃、振荡、恢复；凭什么判断？"),
+    },
+    "07_vae_or_gan": {
+        "en": ("10.4", "The chapter's table, row by row, measured"),
+        "zh": ("10.4", "教材的对比表，一行一行地测"),
+    },
+    "08_beta_vae_and_collapse": {
+        "en": ("10.5.1", "What does β trade? When does the posterior collapse, and what helps?"),
+        "zh": ("10.5.1", "β 拿什么换什么？后验什么时候崩溃，什么办法管用？"),
+    },
+    "09_vqvae_and_vaegan": {
+        "en": ("10.5.1", "What do discrete codes need to generate? What does a discriminator in place of a pixel loss buy?"),
+        "zh": ("10.5.1", "离散编码要能生成，还缺什么？拿判别器代替像素损失，换来什么？"),
+    },
+    "10_dcgan_and_wgan": {
+        "en": ("10.5.2", "What do convolutions buy a GAN? Does a Wasserstein critic solve mode collapse?"),
+        "zh": ("10.5.2", "卷积给 GAN 带来什么？Wasserstein 评判器解决模式崩溃吗？"),
+    },
+    "11_cyclegan": {
+        "en": ("10.5.2", "Translation without pairs: what teaches it, and when does it swap things round?"),
+        "zh": ("10.5.2", "没有配对的图像转换：靠什么学会，什么时候会把东西对调？"),
+    },
+    "12_questions": {
+        "en": ("summary, questions", "The chapter's four questions, answered with experiments; its formulas; what comes next"),
+        "zh": ("小结、思考题", "教材的四个问题，用实验来回答；教材的公式；下一步是什么"),
+    },
+    "13_at_full_scale": {
+        "en": ("10.2.6, 10.3.3, 10.5", "How near do honest runs come to the papers' numbers, what differs, and what does a run cost?"),
+        "zh": ("10.2.6、10.3.3、10.5", "老老实实地运行，离论文的数字有多近，差别在哪里，一次运行要花多少？"),
+    },
 }
 
 # In each language: the words of links and badges, of the measured time, and of the README's table.
