@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from posixpath import normpath
 from urllib.parse import unquote
 
 import nbformat
@@ -21,10 +22,14 @@ from chapter10.authoring.texts import ROOT
 from chapter10.errors import InputError, SaveError
 from chapter10.site import LIST, export
 from chapter10.site.cells import notebook_body
+from chapter10.site.edition import TAGS, editions
 from chapter10.site.markup import Headings, Links, markdown, slug
 from chapter10.site.search import index, sections
 
 PAGES = ["index", *CONTENTS, "for_teachers"]
+CHINESE = [edition.place + file.removesuffix(".html") for edition in editions(ROOT)[1:] for file in edition.files]
+NOTEBOOKS = [name for name in [*PAGES, *CHINESE] if Path(name).name in CONTENTS]
+OPENED = [*PAGES, *(name for name in ("zh/index", "zh/02_elbo") if name in CHINESE)]  # the same script and style in each language
 
 
 class Page(HTMLParser):
@@ -69,14 +74,14 @@ def site(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site) -> dict[str, Page]:
-    return {name: Page(site / f"{name}.html") for name in PAGES}
+    return {name: Page(site / f"{name}.html") for name in [*PAGES, *CHINESE]}
 
 
 # ---- the files
 
 
 def test_every_notebook_has_its_page_and_all_is_small(site):
-    assert {path.stem for path in site.glob("*.html")} == set(PAGES)
+    assert {path.relative_to(site).as_posix() for path in site.rglob("*.html")} == {f"{name}.html" for name in [*PAGES, *CHINESE]}
     files = [path for path in site.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 25e6
     listed = (site / LIST).read_text("utf-8").split("\n")[:-1]
@@ -93,7 +98,7 @@ def test_every_link_leads_somewhere(site, pages):
                 dead += [f"{name}: {link}"] if place and not (ROOT / place[1]).exists() else []
                 continue
             file, _, anchor = link.partition("#")
-            goal = pages.get(file.removesuffix(".html") if file else name)
+            goal = pages.get(normpath(f"{name}/../{file}").removesuffix(".html") if file else name)
             if goal is None or (anchor and unquote(anchor) not in goal.ids):
                 dead.append(f"{name}: {link}")
     assert dead == []
@@ -106,32 +111,32 @@ def test_the_front_page_and_the_way_lead_to_all_notebooks(pages):
 
 
 def test_each_notebook_says_how_to_run_it(pages):
-    for name in CONTENTS:
+    for name in NOTEBOOKS:
         for place in ("https://colab.research.google.com/", "https://mybinder.org/"):
             assert any(link.startswith(place) and f"{name}.ipynb" in link for link in pages[name].links), name
 
 
 def test_nothing_is_asked_from_another_address(site, pages):
     for name, page in pages.items():
-        assert page.language == "en"
+        assert page.language == (TAGS["zh"] if name.startswith("zh/") else "en")
         for source in page.loaded:
-            assert source.startswith("data:") or (site / source).is_file(), (name, source)
+            assert source.startswith("data:") or (site / name).parent.joinpath(source).is_file(), (name, source)
     for name in ("site.css", "site-math.css"):
         assert not re.search(r"url\((?!\"data:)|@import|https?:", (site / name).read_text("utf-8"))
     assert not re.search(r"fetch\(|XMLHttpRequest|https?:", (site / "site.js").read_text("utf-8"))
 
 
 def test_no_page_names_a_folder_of_the_machine(site):
-    said = "".join(path.read_text("utf-8") for path in site.glob("*.html"))
+    said = "".join(path.read_text("utf-8") for path in site.rglob("*.html"))
     assert str(ROOT) not in said and str(Path.home()) + "/" not in said
 
 
 def test_every_picture_has_words_and_its_size(pages):
     for name, page in pages.items():
         for picture in page.pictures:
-            assert len(picture.get("alt", "")) > 20, name
+            assert len(picture.get("alt", "")) > (8 if name.startswith("zh/") else 20), name  # Chinese is shorter
             assert int(picture["width"]) > 0 and int(picture["height"]) > 0
-    assert all(page.pictures for name, page in pages.items() if name != "for_teachers")
+    assert all(page.pictures for name, page in pages.items() if not name.endswith("for_teachers"))
 
 
 def formulas_of(name: str) -> int:
@@ -147,8 +152,8 @@ def formulas_of(name: str) -> int:
 
 
 def test_every_formula_is_mathml_and_no_dollar_is_left(pages):
-    counts = {name: formulas_of(name) for name in CONTENTS}
-    assert {name: pages[name].formulas for name in CONTENTS} == counts and sum(counts.values()) > 50
+    counts = {name: formulas_of(name) for name in NOTEBOOKS}
+    assert {name: pages[name].formulas for name in NOTEBOOKS} == counts and sum(counts.values()) > 50
     for name, page in pages.items():
         assert not re.search(r"\$|\\[a-zA-Z]{2,}|\\[({\[]", page.text), name
 
@@ -162,14 +167,16 @@ def test_code_folded_in_a_notebook_is_folded_in_its_page(site):
         assert "google.colab" not in page
 
 
-def test_the_index_has_every_section(site, pages):
-    text = (site / "site-index.js").read_text("utf-8")
+@pytest.mark.parametrize("names", [PAGES, pytest.param(CHINESE, marks=pytest.mark.skipif(not CHINESE, reason="no page is Chinese yet"))])
+def test_the_index_has_every_section(site, pages, names):
+    folder = (site / names[0]).parent
+    text = (folder / "site-index.js").read_text("utf-8")
     found = json.loads(text.removeprefix("window.siteIndex = ").rstrip(";\n"))
-    assert [file for file, *_ in found] == [f"{name}.html" for name in PAGES]
-    for file, title, *parts in found:
-        page = pages[file.removesuffix(".html")]
+    assert [file for file, *_ in found] == [f"{Path(name).name}.html" for name in names]
+    for name, (file, title, *parts) in zip(names, found):
+        page = pages[name]
         assert parts[0][1] == title and {anchor for anchor, *_ in parts} <= set(page.ids)
-        assert len(parts) == len(re.findall(r"<h[1-4] id=", (site / file).read_text("utf-8")))
+        assert len(parts) == len(re.findall(r"<h[1-4] id=", (folder / file).read_text("utf-8")))
 
 
 def test_twice_gives_the_same_bytes_and_leaves_nothing_old(site, tmp_path):
@@ -330,7 +337,7 @@ def until(page: Browser, condition: str, what: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", OPENED)
 def test_a_page_shows_itself_and_its_live_figures_answer_every_key_and_finger(site, pages, page, name):
     began = time.monotonic()
     page.open(site / f"{name}.html")
@@ -357,15 +364,18 @@ def test_a_page_shows_itself_and_its_live_figures_answer_every_key_and_finger(si
 
 
 def test_formulas_are_drawn_with_the_font_that_comes_along(site, pages, page):
-    """Every sign of every formula: another font would show that the one in chapter10/assets lacks it."""
+    """Every sign of every formula: another font would show that the one in chapter10/assets lacks it. Chinese is the reader's own."""
     for domain in ("DOM", "CSS"):
         page.call(f"{domain}.enable")
     seen = 0
-    for name in (name for name in PAGES if pages[name].formulas):
+    for name in (name for name in OPENED if pages[name].formulas):
         page.open(site / f"{name}.html")
         page.js("document.fonts.ready.then(() => 0)")
+        page.js(
+            "document.querySelectorAll('mtext').forEach(e => e.toggleAttribute('data-han', /\\p{Script=Han}/u.test(e.textContent)))"
+        )
         root = page.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-        for node in page.call("DOM.querySelectorAll", nodeId=root, selector="mi, mo, mn, mtext")["nodeIds"]:
+        for node in page.call("DOM.querySelectorAll", nodeId=root, selector="mi, mo, mn, mtext:not([data-han])")["nodeIds"]:
             fonts = page.call("CSS.getPlatformFontsForNode", nodeId=node)["fonts"]
             assert all(font["isCustomFont"] for font in fonts), (name, fonts)
             seen += bool(fonts)
@@ -482,7 +492,7 @@ CONTRAST = """
 })()"""
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", OPENED)
 def test_both_themes_can_be_read(site, page, name):
     """By the contrast of all text, and by what axe-core finds; and a picture of each for a person."""
     grounds = set()

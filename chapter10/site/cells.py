@@ -8,6 +8,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from nbconvert.filters import strip_ansi
@@ -15,6 +16,7 @@ from nbconvert.filters import strip_ansi
 from chapter10.authoring.generated import LINKS
 from chapter10.errors import InputError
 from chapter10.figures import size_of
+from chapter10.language import say_of
 from chapter10.site.markup import Headings, Links, code, markdown
 
 if TYPE_CHECKING:
@@ -42,15 +44,16 @@ class Body:
 
 
 def notebook_body(notebook: NotebookNode, name: str, links: Links, note: str) -> Body:
-    """The body of a notebook's page; `note` (HTML) stands for the line of links below its title.
+    """The body of the page of the notebook `name` ("04_vae", "zh/04_vae"); `note` (HTML) stands for the links below its title.
 
     Raises InputError for a formula, a link or an output that can't be shown.
     """
     body, parts = Body(), []
     where = f"notebooks/{name}.ipynb"
+    folder = PurePosixPath(where).parent.as_posix()
 
     def text(source: str) -> str:
-        return markdown(source, body.headings, lambda url: links.resolve(url, "notebooks"), where)
+        return markdown(source, body.headings, lambda url: links.resolve(url, folder), where)
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -58,7 +61,7 @@ def notebook_body(notebook: NotebookNode, name: str, links: Links, note: str) ->
             parts.append(text(above) + (note + text(below) if found else ""))
         elif cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", []):  # that cell serves Colab alone
             hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
-            outputs = "".join(_output(output, body, text, where) for output in cell.outputs)
+            outputs = "".join(_output(output, body, text, where, links.up) for output in cell.outputs)
             parts.append(f'<div class="cell">\n{_source(cell.source, hidden)}{outputs}</div>\n')
     body.html = "".join(parts)
     return body
@@ -75,11 +78,11 @@ def _source(source: str, hidden: bool) -> str:
     shown = code(source, "ipython3")
     if not hidden:
         return shown
-    lines = source.strip().count("\n") + 1
-    return f"<details><summary>Code, {lines} line{'s' * (lines > 1)}</summary>\n{shown}</details>\n"
+    told = say_of(source.strip().count("\n") + 1, "Code, {count} line", "Code, {count} lines")
+    return f"<details><summary>{told}</summary>\n{shown}</details>\n"
 
 
-def _output(output: NotebookNode, body: Body, text, where: str) -> str:
+def _output(output: NotebookNode, body: Body, text, where: str, up: str) -> str:
     """One output, in the richest of its forms that a page can show."""
     if output.output_type == "stream":
         return _said(output.text)
@@ -88,12 +91,12 @@ def _output(output: NotebookNode, body: Body, text, where: str) -> str:
     data = output.data
     if "text/html" in data:
         if match := PICTURE.fullmatch(data["text/html"].strip()):
-            picture = _picture(b64decode(match["content"]), html.unescape(match["alt"]), body, where)
+            picture = _picture(b64decode(match["content"]), html.unescape(match["alt"]), body, where, up)
             return f'<div class="output">{picture}</div>\n'
         return f'<div class="output wide">{data["text/html"]}</div>\n'
     if "image/png" in data:
         alt = output.metadata.get("image/png", {}).get("alt", "")
-        return f'<div class="output">{_picture(b64decode(data["image/png"]), alt, body, where)}</div>\n'
+        return f'<div class="output">{_picture(b64decode(data["image/png"]), alt, body, where, up)}</div>\n'
     if "text/markdown" in data:
         return f'<div class="output">{text(data["text/markdown"])}</div>\n'
     if "text/plain" in data:
@@ -109,7 +112,7 @@ def _said(text: str) -> str:
     return f'<pre class="output said">{html.escape(strip_ansi(text).rstrip(), quote=False)}</pre>\n'
 
 
-def _picture(content: bytes, alt: str, body: Body, where: str) -> str:
+def _picture(content: bytes, alt: str, body: Body, where: str, up: str) -> str:
     """A picture as a file of its own, so that a page stays light; the first one of a page isn't waited with."""
     if not alt.strip():
         raise InputError("{where} has a picture without alt text. Show it with chapter10.figures.", where=where)
@@ -117,7 +120,7 @@ def _picture(content: bytes, alt: str, body: Body, where: str) -> str:
     loading = ' loading="lazy"' if body.pictures else ""
     name = f"pictures/{hashlib.sha256(content).hexdigest()[:16]}.png"
     body.pictures[name] = content
-    return f'<img src="{name}" alt="{html.escape(alt)}" width="{width}" height="{height}"{loading}>'
+    return f'<img src="{up}{name}" alt="{html.escape(alt)}" width="{width}" height="{height}"{loading}>'
 
 
 def text_body(source: str, folder: str, links: Links, where: str) -> Body:

@@ -20,18 +20,21 @@ from pygments.util import ClassNotFound
 
 from chapter10.errors import InputError
 
+WIDE = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"  # Chinese characters and their punctuation
+
 
 @dataclass
 class Links:
     """Where links lead. `pages` has the page of each file that is one, as {"notebooks/04_vae.ipynb": "04_vae.html"};
-    every other file of the repository, below `root`, is shown at its `address`."""
+    every other file of the repository, below `root`, is shown at its `address`. `up` leads to the site's folder."""
 
     root: Path
     address: str
     pages: dict[str, str]
+    up: str = ""
 
     def resolve(self, url: str, folder: str) -> str:
-        """The link of a page for the one that a text in `folder` ("notebooks" or "") has. Raises InputError for a dead one."""
+        """The link of a page for the one that a text in `folder` ("notebooks", "") has. Raises InputError for a dead one."""
         if re.match(r"[a-z][a-z0-9+.-]*:", url, re.I):
             return url
         path, _, anchor = url.partition("#")
@@ -140,4 +143,11 @@ class Renderer(IPythonRenderer):
 
 def markdown(text: str, headings: Headings, resolve: Callable[[str], str], where: str) -> str:
     """HTML of a Markdown text. Its headings are noted; `resolve` says where links lead; `where` names it in errors."""
-    return MarkdownWithMath(renderer=Renderer(headings, resolve, where)).render(text)
+    return _joined(MarkdownWithMath(renderer=Renderer(headings, resolve, where)).render(text))
+
+
+def _joined(shown: str) -> str:
+    """Lines of Chinese joined, but in code: browsers show the end of a line as a space, and there is none between its characters."""
+    parts = re.split(r"(<pre>.*?</pre>)", shown, flags=re.S)
+    parts[::2] = [re.sub(rf"({WIDE}(?:</\w+>)*)\n(?=(?:<\w[^>]*>)*{WIDE})", r"\1", part) for part in parts[::2]]
+    return "".join(parts)

@@ -1,4 +1,4 @@
-"""The pages around the bodies: frame, contents, the way on; the front page; the teachers' page."""
+"""The pages around the bodies: frame, contents, the way on, and the way to the same page in another language."""
 
 from __future__ import annotations
 
@@ -10,57 +10,64 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from chapter10.authoring.generated import CONTENTS, links_line, readme, repository, teachers_path
-from chapter10.authoring.texts import ROOT, names, notebook_path
+from chapter10.authoring.generated import links_line, repository
+from chapter10.authoring.texts import ROOT, notebook_path
 from chapter10.errors import InputError
+from chapter10.language import LANGUAGES, say, speaking
+from chapter10.live.page import page_json, said_in
 from chapter10.site.cells import Body, notebook_body, pictures, text_body
+from chapter10.site.edition import FRONT, TAGS, TEACHERS, Edition, editions
+from chapter10.site.front import front
 from chapter10.site.markup import Links, plain
 from chapter10.site.search import index
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-SITE = "Chapter 10, by experiment"
-ASSETS = ("site.css", "site.js", "STIXTwoMath-OFL.txt")
-PICTURE = re.compile(r"^!\[([^\]]+)\]\(chapter10/assets/(overview\.png)\)$", re.M)
+ASSETS = ("site.css", "site.js", "overview.png", "STIXTwoMath-OFL.txt")  # shared by all languages
 
 
 def build(root: Path = ROOT) -> dict[str, bytes]:
     """All files of the site by their path in its folder. Raises InputError for what can't be shown."""
-    texts = names(root=root)  # says so outside a clone
-    address = repository(root)
-    shown = [name for name in CONTENTS if name in texts]
-    targets = {f"notebooks/{name}.ipynb": f"{name}.html" for name in shown}
-    targets |= {"notebooks/for_teachers.md": "for_teachers.html", "README.md": "index.html"}
-    links = Links(root, address, targets)
-    bodies = {"index.html": _front(root, links)}
-    for name in shown:
-        bodies[f"{name}.html"] = notebook_body(_notebook(name, root), name, links, _note(name, address))
-    bodies["for_teachers.html"] = text_body(
-        teachers_path(root).read_text("utf-8"), "notebooks", links, "notebooks/for_teachers.md"
-    )
-    order = list(bodies)
-    template = Template(_asset("site.html").decode())
+    found, address = editions(root), repository(root)
+    written = {name: _asset(name) for name in ASSETS} | {"site-math.css": _font()}
+    for edition in found:
+        with speaking(edition.language):
+            written |= _edition(edition, found, address)
+    return written
+
+
+def _edition(edition: Edition, every: list[Edition], address: str) -> dict[str, bytes]:
+    """The pages of one language, its index for the search, and the pictures that it shows."""
+    links = Links(edition.root, address, edition.targets(every), edition.up)
+    bodies = {FRONT: front(edition, links)}
+    for name in edition.notebooks:
+        place = edition.place + name
+        bodies[f"{name}.html"] = notebook_body(_notebook(name, edition), place, links, _note(name, edition, address))
+    if TEACHERS in edition.files:
+        where = edition.source(TEACHERS)
+        bodies[TEACHERS] = text_body(edition.teachers.read_text("utf-8"), where.rpartition("/")[0], links, where)
     titles = {file: plain(body.title) for file, body in bodies.items()}
+    template = Template(_asset("site.html").decode())
     written = {
-        file: _page(template, file, body, titles, order, address).encode() for file, body in bodies.items()
+        edition.place + file: _page(template, file, body, titles, edition, every, address).encode()
+        for file, body in bodies.items()
     }
-    written |= {name: _asset(name) for name in ASSETS}
-    written["site-math.css"] = _font()
-    written["overview.png"] = _asset("overview.png")
-    written["site-index.js"] = index({file: (titles[file], body.html) for file, body in bodies.items()})
+    written[f"{edition.place}site-index.js"] = index({file: (titles[file], body.html) for file, body in bodies.items()})
     return written | pictures(iter(bodies.values()))
 
 
-def _notebook(name: str, root: Path) -> NotebookNode:
+def _notebook(name: str, edition: Edition) -> NotebookNode:
     import nbformat
 
-    path = notebook_path(name, root)
+    path = notebook_path(name, edition.root, edition.language)
     notebook = nbformat.read(path, as_version=4) if path.is_file() else None
     if notebook is None or not any(cell.get("outputs") for cell in notebook.cells):
         raise InputError(
-            "notebooks/{name}.ipynb has no outputs to show: python -m chapter10 author run {name}",
+            "{path} has no outputs to show: python -m chapter10 author run {name} --language {language}",
+            path=path.relative_to(edition.root).as_posix(),
             name=name,
+            language=edition.language,
         )
     return notebook
 
@@ -79,63 +86,67 @@ def _font() -> bytes:
     return f'@font-face {{ font-family: "STIX Two Math"; font-display: swap; src: {source}; }}\n'.encode()
 
 
-def _note(name: str, address: str) -> str:
+def _note(name: str, edition: Edition, address: str) -> str:
     """What stands below a notebook's title: that this is a page to read, and how to run it."""
-    links = re.findall(r"\[Open in (\w+)\]\(([^)]+)\)", links_line(name, address))
-    runs = " or ".join(f'<a href="{html.escape(url)}">{place}</a>' for place, url in links)
-    return (
-        '<p class="note" role="note">A page to read: the outputs were stored when the notebook ran. Live figures answer '
-        f"here too; to change code, run the notebook on {runs}, or "
-        f'<a href="{address}#start">on your machine</a>.</p>\n'
+    colab, binder = re.findall(r"\]\(([^)]+)\)", links_line(name, address, edition.language))
+    told = say(
+        "A page to read: the outputs were stored when the notebook ran. Live figures answer here too; to change code, run the "
+        'notebook on <a href="{colab}">Colab</a> or <a href="{binder}">Binder</a>, or <a href="{machine}">on your machine</a>.',
+        colab=html.escape(colab),
+        binder=html.escape(binder),
+        machine=edition.start(address),
     )
-
-
-def _front(root: Path, links: Links) -> Body:
-    """The README's first words, picture and table, and its credits; the rest of the README is about files."""
-    head, *sections = re.split(r"^(?=## )", readme(root), flags=re.M)
-    head = re.sub(r"^<!-- badges -->.*?^<!-- /badges -->\n", "", head, flags=re.S | re.M)
-    match = PICTURE.search(head)
-    credits_ = [section for section in sections if section.startswith("## Credits")]
-    if match is None or len(credits_) != 1:
-        raise InputError("README.md has no line with the overview picture, or no section of credits. Put them back.")
-    colab, binder = re.findall(r"\]\(([^)]+)\)", links_line("00_start_here", links.address))
-    run = (
-        "## Read here, run elsewhere\n\nThe pages show what the notebooks showed when they ran. Figures with sliders "
-        "answer to your hand here too, without a network. To change code and run it, open the notebooks on "
-        f"[Colab]({colab}) or [Binder]({binder}), or [on your machine]({links.address}#start).\n\n"
-        "Teaching with them? A [page for teachers](notebooks/for_teachers.md) has plans for lessons, and the answers: "
-        "it gives everything away.\n\n"
-    )
-    mark = "PICTUREOFTHEFRONTPAGE"
-    source = PICTURE.sub(mark, head) + run + credits_[0]
-    body = text_body(source, "", links, "README.md")
-    content = _asset("overview.png")
-    width, height = (int.from_bytes(content[i : i + 4], "big") for i in (16, 20))
-    image = f'<img src="overview.png" alt="{html.escape(match[1])}" width="{width}" height="{height}">'
-    body.html = body.html.replace(mark, image)
-    return body
+    return f'<p class="note" role="note">{told}</p>\n'
 
 
 def _page(
-    template: Template, file: str, body: Body, titles: dict[str, str], order: list[str], address: str
+    template: Template,
+    file: str,
+    body: Body,
+    titles: dict[str, str],
+    edition: Edition,
+    every: list[Edition],
+    address: str,
 ) -> str:
-    title = titles[file]
+    title, site, order, script = titles[file], titles[FRONT], list(titles), _asset("site.js").decode()
     place = order.index(file)
     before, after = order[place - 1] if place else "", order[place + 1] if place + 1 < len(order) else ""
     way = []
     for rel, goal, arrow in [("prev", before, "← {}"), ("next", after, "{} →")]:
-        if goal and not (rel == "prev" and goal == "index.html"):
+        if goal and not (rel == "prev" and goal == FRONT):
             way.append(f'<a rel="{rel}" href="{goal}">{arrow.format(html.escape(titles[goal]))}</a>')
+    same = {other.language: edition.to(other) + file for other in every if file in other.files}
     return template.substitute(
-        title=html.escape(title if title == SITE else f"{title} · {SITE}"),
-        site=SITE,
-        current=' aria-current="page"' if file == "index.html" else "",
+        tag=TAGS[edition.language],
+        title=html.escape(title if title == site else f"{title} · {site}"),
+        up=edition.up,
+        alternate="".join(
+            f'<link rel="alternate" hreflang="{TAGS[language]}" href="{goal}">\n'
+            for language, goal in same.items()
+            if len(same) > 1
+        ),
+        others="".join(
+            f'<a class="language" href="{goal}" hreflang="{TAGS[language]}" lang="{TAGS[language]}">{LANGUAGES[language]}</a>\n'
+            for language, goal in same.items()
+            if language != edition.language
+        ),
+        site=html.escape(site),
+        current=' aria-current="page"' if file == FRONT else "",
         contents=_contents(body),
         body=body.html,
         way="\n".join(way),
         address=address,
+        said=page_json({message: say(message) for message in said_in(script) if say(message) != message}),
         # last, so that nothing else waits for it
-        font='<link rel="stylesheet" href="site-math.css">' if "<math" in body.html else "",
+        font=f'<link rel="stylesheet" href="{edition.up}site-math.css">' if "<math" in body.html else "",
+        to_content=say("Skip to the content"),
+        search=say("Search"),
+        contents_of=say("Contents of this page"),
+        on_page=say("On this page"),
+        other_notebooks=say("Other notebooks"),
+        all_notebooks=say("All notebooks"),
+        source=say("Source"),
+        licence=say("MIT licence"),
     )
 
 
