@@ -78,10 +78,14 @@
   };
   // Chinese has no spaces between its words: what is typed in one run is looked for as a whole, and by its pairs of characters.
   const HAN = /\p{Script=Han}/u, TERM = /\p{Script=Han}+|[^\s\p{Script=Han}]+/gu;
-  const terms = typed => (even(typed.replace(/[，。；：？！、（）“”《》]/g, ' ')).match(TERM) || []).map(word => {
-    const signs = HAN.test(word) ? [...word] : [];
-    return {word, pairs: signs.length > 2 ? signs.slice(1).map((sign, i) => signs[i] + sign) : []};
-  });
+  const ASKING = /为什么|什么|怎么|怎样|如何|[吗呢]/g;  // in every section, and about nothing
+  const terms = typed => {
+    const text = even(typed.replace(/[，。；：？！、（）“”《》]/g, ' '));
+    return (text.replace(ASKING, ' ').match(TERM) || text.match(TERM) || []).map(word => {
+      const signs = HAN.test(word) ? [...word] : [];
+      return {word, pairs: signs.length > 2 ? signs.slice(1).map((sign, i) => signs[i] + sign) : []};
+    });
+  };
   const rank = (section, wanted) => {  // 0 where one of them is missing; of a run of Chinese, half of its pairs may be
     let sum = 0;
     for (const {word, pairs} of wanted) {

@@ -45,7 +45,8 @@ def _without(edition: Edition, head: str) -> str:
     for name in edition.left:
         head = re.sub(rf"^\| [^|\n]*\({re.escape(edition.source(f'{name}.html'))}\) \|.*\n", "", head, flags=re.M)
     listed = "\n".join(f"- [{name}](notebooks/{name}.ipynb)" for name in edition.left)
-    return f"{head.rstrip()}\n\n{say('These notebooks are there in English only so far:')}\n\n{listed}\n\n"
+    told = say("These notebooks are there in English only so far:")
+    return f"{head.rstrip()}\n\n{told}\n\n{listed}\n\n"
 
 
 def _run(edition: Edition, address: str) -> str:

@@ -89,12 +89,13 @@ def _font() -> bytes:
 def _note(name: str, edition: Edition, address: str) -> str:
     """What stands below a notebook's title: that this is a page to read, and how to run it."""
     colab, binder = re.findall(r"\]\(([^)]+)\)", links_line(name, address, edition.language))
+    here = say("on your machine")
     told = say(
         "A page to read: the outputs were stored when the notebook ran. Live figures answer here too; to change code, run the "
-        'notebook on <a href="{colab}">Colab</a> or <a href="{binder}">Binder</a>, or <a href="{machine}">on your machine</a>.',
-        colab=html.escape(colab),
-        binder=html.escape(binder),
-        machine=edition.start(address),
+        "notebook on {colab} or {binder}, or {machine}.",
+        colab=f'<a href="{html.escape(colab)}">Colab</a>',
+        binder=f'<a href="{html.escape(binder)}">Binder</a>',
+        machine=f'<a href="{edition.start(address)}">{here}</a>',
     )
     return f'<p class="note" role="note">{told}</p>\n'
 
