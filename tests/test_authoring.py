@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from chapter10 import authoring
 from chapter10.authoring import generated, outputs, running, texts
 from chapter10.errors import InputError
+from chapter10.language import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = """# 02 · A title
@@ -41,7 +42,7 @@ print("three")
 @pytest.fixture
 def root(tmp_path):
     """A repository with one notebook text, 02_elbo."""
-    for name in ["README.md", "pyproject.toml"]:
+    for name in ["README.md", "README.zh.md", "pyproject.toml"]:
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "notebooks" / "text").mkdir(parents=True)
     texts.text_path("02_elbo", tmp_path).write_text(TEXT, "utf-8")
@@ -53,7 +54,8 @@ def printed(cell):
 
 
 def finish(root):
-    (root / "README.md").write_text(generated.readme(root), "utf-8")
+    for language in LANGUAGES:
+        generated.readme_path(root, language).write_text(generated.readme(root, language), "utf-8")
 
 
 def test_run_leaves_everything_in_order(root):
@@ -68,7 +70,7 @@ def test_run_leaves_everything_in_order(root):
     seconds = generated.rounded(row["seconds"])
     assert f"about {seconds} s" in notebook.cells[0].source
     assert (
-        f"(notebooks/02_elbo.ipynb) | 10.2.3 | {generated.CONTENTS['02_elbo'][1]} | {seconds} s |"
+        f"(notebooks/02_elbo.ipynb) | 10.2.3 | {generated.CONTENTS['02_elbo']['en'][1]} | {seconds} s |"
         in generated.readme(root)
     )
 
@@ -157,15 +159,38 @@ def test_a_new_address_reaches_every_link_and_keeps_outputs(root):
         pyproject.read_text("utf-8").replace(old, "https://github.com/someone/elsewhere"), "utf-8"
     )
     found = "\n".join(authoring.problems(root))
-    assert "links, Colab cell or time are not as generated" in found and "README.md: badges" in found
+    assert "links, Colab cell or time are not as generated" in found
+    assert "README.md: badges" in found and "README.zh.md: badges" in found
     running.sync("02_elbo", root)
     finish(root)
     assert authoring.problems(root) == []
-    for path in [root / "README.md", texts.text_path("02_elbo", root), texts.notebook_path("02_elbo", root)]:
+    readmes = [generated.readme_path(root, language) for language in LANGUAGES]
+    for path in [*readmes, texts.text_path("02_elbo", root), texts.notebook_path("02_elbo", root)]:
         written = path.read_text("utf-8")
         assert old.removeprefix("https://github.com/") not in written
         assert "colab.research.google.com/github/someone/elsewhere/" in written
         assert "mybinder.org/v2/gh/someone/elsewhere/" in written
+
+
+def test_the_table_of_another_edition_has_its_notebooks_questions_and_times(root):
+    table = generated.readme(root, "zh").split("<!-- table -->")[1].split("<!-- /table -->")[0]
+    assert ".ipynb" not in table  # there is no text in Chinese yet
+    path = texts.text_path("02_elbo", root, "zh")
+    path.parent.mkdir(parents=True)
+    path.write_text(TEXT, "utf-8")
+    question = generated.CONTENTS["02_elbo"]["zh"][1]
+    assert f"[02_elbo](notebooks/zh/02_elbo.ipynb) | 10.2.3 | {question}|  |" in generated.readme(root, "zh")
+    generated.results_path(root).parent.mkdir(parents=True)
+    row = {"seconds": 12.6, "processor": "A processor", "cores": 2}
+    measures = {"02_elbo": row}
+    for told, machine in [("15 秒", "A processor，2 核"), ("9 秒", "Another，4 核")]:  # first the English one's, then its own
+        generated.results_path(root).write_text(json.dumps(measures), "utf-8")
+        assert f"{question}| {told} |" in generated.readme(root, "zh") and f"（{machine}）" in generated.readme(root, "zh")
+        assert "| 15 s |" in generated.readme(root) and "(A processor, 2 cores)" in generated.readme(root)
+        measures["zh/02_elbo"] = {"seconds": 8.2, "processor": "Another", "cores": 4}
+    assert "[中文](README.zh.md)" in generated.readme(root) and "[English](README.md)" in generated.readme(root, "zh")
+    generated.readme_path(root, "zh").unlink()
+    assert "中文" not in generated.readme(root)
 
 
 def cell_with(*results, **metadata):

@@ -14,14 +14,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from chapter10 import authoring, classroom, exercises
-from chapter10.authoring import generated
+from chapter10.authoring import chinese, generated, texts
 from chapter10.classroom import lane, making, table
 from chapter10.environment import SCALES
 from chapter10.exercises.task import names
+from chapter10.language import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = generated.teachers_path().parent
-PAGE = generated.teachers_path().read_text("utf-8")
+PAGES = {language: generated.teachers_path(language=language).read_text("utf-8") for language in LANGUAGES}
+PAGE = PAGES["en"]
 NAMES = list(generated.CONTENTS)
 BET = re.compile(r"\*\*(?:Predict|Bet|Before you go on)\b")
 PLACES = re.compile(r"\b[Pp]arts? (\d+(?:\.\d+)?(?:(?:,| and| to) \d+(?:\.\d+)?)*)")
@@ -134,7 +135,7 @@ def test_each_notebook_has_a_section_under_its_own_title_in_order():
         assert re.search(r"(?m)^# (.+)$", first)[1] == title
         of_chapter = re.match(rf"\s*\[{name}\]\({name}\.ipynb\), (.+?)\. ", text)
         assert of_chapter and re.findall(r"\d[\d.]*\d", of_chapter[1]) == re.findall(
-            r"\d[\d.]*\d", generated.CONTENTS[name][0]
+            r"\d[\d.]*\d", generated.CONTENTS[name]["en"][0]
         )
 
 
@@ -201,10 +202,71 @@ def test_a_number_from_elsewhere_a_wrong_part_and_a_lost_bet_would_be_found():
     assert numbers(shown(notebook)) == {"12", "56"}  # not the numbers that a live figure carries
 
 
-def test_links_lead_to_files():
-    targets = re.findall(r"\]\(([^)]+)\)", PAGE)
-    local = [target for target in targets if "://" not in target]
-    assert local and [target for target in local if not (FOLDER / target).is_file()] == []
+def blocks(page: str) -> list[str]:
+    """A page in pieces: a heading, a paragraph, an item of a list, a row of a table, a block of code; not the links to a hub."""
+    pieces, fenced = [[]], False
+    for line in re.sub(r"(?ms)^<!-- hub -->.*^<!-- /hub -->$", "", page).splitlines():
+        if not fenced and (not line.strip() or re.match(r"#+ |- |\||```", line)):
+            pieces.append([])
+        fenced ^= line.startswith("```")
+        pieces[-1].append(line)
+    return [piece for piece in map("\n".join, pieces) if piece.strip()]
+
+
+def test_the_chinese_page_says_the_same_piece_by_piece():
+    words = {  # of which each stands for one in the other language, wherever it is a whole cell or a line of its own
+        **{"minutes": "分钟", "what happens": "做什么", "where": "哪里", "how": "方式"},
+        **{"opening": "开头", "run": "运行", "show": "展示", "talk": "讨论", "lesson": "课次", "notebook": "笔记本", "also": "另外"},
+        **{"**What students get wrong**": "**学生会在哪里出错**", "**Ask aloud**": "**课上可以问**"},
+        **{"**Answers to the bets**": "**先猜的答案**"},
+    }
+    ours, theirs = blocks(PAGES["zh"]), blocks(PAGE)
+    assert len(ours) == len(theirs)
+    for here, there in zip(ours, theirs):
+        assert re.match(r"#*|-|\|", here)[0] == re.match(r"#*|-|\|", there)[0], here
+        assert numbers(here) == numbers(there), here
+        for kept in (r"`[^`]+`", r"\]\((\w+\.ipynb|https?://[^)]+)\)"):
+            assert re.findall(kept, here) == re.findall(kept, there), here
+        if there.startswith("```"):
+            assert here == there
+        cells = [[cell.strip() for cell in piece.split("|")] for piece in (here, there)]
+        assert len(cells[0]) == len(cells[1]) or not there.startswith("|"), here
+        for cell, english in zip(*cells) if there.startswith("|") else [(here.strip(), there.strip())]:
+            if english in words:
+                assert cell == words[english], here
+            for place in re.findall(r"part (\d+(?:\.\d+)?)", english):
+                assert re.search(rf"第 [\d.、]*\b{re.escape(place)}\b", cell), here
+
+
+def test_the_chinese_page_is_written_as_chinese_is_with_its_terms_and_the_notebooks_titles():
+    assert list(chinese.amiss(PAGES["zh"])) == []
+    titles = dict(zip(NAMES, re.findall(r"(?m)^## (\d\d · .+)$", PAGES["zh"])))
+    for name in NAMES:
+        text = texts.text_path(name, language="zh").read_text("utf-8")
+        assert re.search(r"(?m)^# (.+)$", text)[1] == titles[name]
+    found = []
+    for here, there in zip(blocks(PAGES["zh"]), blocks(PAGE)):
+        if not re.match(r"## \d\d", there):
+            found += chinese.other_terms(re.sub(r"`[^`]+`", "", there), here)
+    assert found == []
+
+
+def test_a_piece_that_was_changed_in_one_language_only_would_be_found():
+    english = "# A\n\nOne line\nand another.\n\n- an item\n- 3 more\n\n| a | b |\n\n```\n- no item\n\n```\n<!-- hub -->\nx\n<!-- /hub -->\n"
+    pieces = ["# A", "\nOne line\nand another.", "- an item", "- 3 more", "| a | b |", "```\n- no item\n\n```"]
+    assert [piece.strip() for piece in blocks(english)] == [piece.strip() for piece in pieces]
+    assert numbers("- 另外 4 个") != numbers("- 3 more")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_links_lead_to_files(language):
+    folder = generated.teachers_path(language=language).parent
+    local = [target for target in re.findall(r"\]\(([^)]+)\)", PAGES[language]) if "://" not in target]
+    # that each text has its notebook, authoring.problems sees to
+    files = [f"text/{target.removesuffix('.ipynb')}.md" if target.endswith(".ipynb") else target for target in local]
+    assert [target for target in files if not (folder / target).is_file()] == []
+    for other in LANGUAGES.keys() - {language}:
+        assert any((folder / target).resolve() == generated.teachers_path(language=other) for target in local)
 
 
 def test_courses_have_as_many_lessons_as_they_say_and_name_what_is_there():
@@ -238,38 +300,42 @@ def hub_links(page: str) -> list[str]:
     return re.findall(r"(?m)^https://HUB/.+$", page)
 
 
-def test_links_to_a_hub_copy_this_repository_and_open_a_notebook():
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_links_to_a_hub_copy_this_repository_and_open_a_notebook(language):
     folder, opened = generated.repository().rsplit("/", 1)[1], []
-    for link in hub_links(PAGE):
+    for link in hub_links(PAGES[language]):
         found = urlsplit(link)
         assert found.path == "/hub/user-redirect/git-pull"
         query = parse_qs(found.query, strict_parsing=True)
         assert query["repo"] == [generated.repository()] and query["branch"] == ["main"]
-        opened += [re.fullmatch(rf"lab/tree/{folder}/(notebooks/\w+\.ipynb)", query["urlpath"][0])[1]]
-    assert opened == [f"notebooks/{name}.ipynb" for name in NAMES]
-    assert all((ROOT / path).is_file() for path in opened)
+        opened += [re.fullmatch(rf"lab/tree/{folder}/(notebooks/[\w/]+\.ipynb)", query["urlpath"][0])[1]]
+    assert opened == [texts.notebook_path(name, Path(), language).as_posix() for name in NAMES]
 
 
-def test_a_new_address_reaches_the_links_to_a_hub(tmp_path):
-    for name in ["README.md", "pyproject.toml", "notebooks/for_teachers.md", f"notebooks/{NAMES[0]}.ipynb"]:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_new_address_reaches_the_links_to_a_hub(tmp_path, language):
+    page, text = generated.teachers_path(Path(), language), texts.text_path(NAMES[0], Path(), language)
+    for name in [Path("README.md"), Path("pyproject.toml"), page, text]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     pyproject = tmp_path / "pyproject.toml"
     new = pyproject.read_text("utf-8").replace(generated.repository(), "https://github.com/someone/elsewhere")
     pyproject.write_text(new, "utf-8")
-    stale = "links to a hub are not as generated"
+    stale = f"{page.as_posix()}: links to a hub are not as generated"
     assert any(stale in problem for problem in authoring.problems(tmp_path))
-    generated.teachers_path(tmp_path).write_text(generated.teachers(tmp_path), "utf-8")
+    (tmp_path / page).write_text(generated.teachers(tmp_path, language), "utf-8")
     assert not any(stale in problem for problem in authoring.problems(tmp_path))
-    [link] = hub_links(generated.teachers_path(tmp_path).read_text("utf-8"))
+    [link] = hub_links((tmp_path / page).read_text("utf-8"))
     query = parse_qs(urlsplit(link).query)
     assert query["repo"] == ["https://github.com/someone/elsewhere"]
-    assert query["urlpath"] == [f"lab/tree/elsewhere/notebooks/{NAMES[0]}.ipynb"]
+    opened = texts.notebook_path(NAMES[0], Path(), language).as_posix()
+    assert query["urlpath"] == [f"lab/tree/elsewhere/{opened}"]
 
 
-def test_the_readme_sends_teachers_here():
-    chapter = (ROOT / "README.md").read_text("utf-8").split("## For teachers")[1].split("\n## ")[0]
-    assert "(notebooks/for_teachers.md)" in chapter
+@pytest.mark.parametrize("language, heading", [("en", "## For teachers"), ("zh", "## 给教师")])
+def test_the_readme_sends_teachers_here(language, heading):
+    chapter = generated.readme_path(language=language).read_text("utf-8").split(heading)[1].split("\n## ")[0]
+    assert f"({generated.teachers_path(Path(), language).as_posix()})" in chapter
 
 
 GRADING = PAGE.split("\n## Setting and grading the exercises\n")[1]
@@ -318,5 +384,6 @@ def test_the_tables_of_grading_are_what_is_written(tmp_path):
     assert [path for path in rows_of("| in the folder `course` | |") if not (tmp_path / path).is_file()] == []
 
 
-def test_exercises_named_on_the_page_are_there():
-    assert set(re.findall(r"[`\"](\d\d-[a-z-]+)[`\"]", PAGE)) <= set(names())
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_exercises_named_on_the_page_are_there(language):
+    assert set(re.findall(r"[`\"](\d\d-[a-z-]+)[`\"]", PAGES[language])) <= set(names())

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from chapter10 import authoring
+from chapter10.authoring import chinese, generated, texts
+from chapter10.language import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 TOP = {
     "README.md",
+    "README.zh.md",
     "requirements.txt",
     "pyproject.toml",
     "LICENSE",
@@ -38,13 +41,21 @@ def tracked() -> list[Path]:
     return [Path(name) for name in listing.split("\0") if name and (ROOT / name).is_file()]
 
 
-def readme_block(name: str) -> str:
-    """The code between the README's markers <!-- name --> and <!-- /name -->."""
-    match = re.search(
-        rf"^<!-- {name} -->\n```\n(.*?)\n```\n<!-- /{name} -->$", read("README.md"), re.S | re.M
-    )
-    assert match, f"README.md has no block {name}"
+def readme_of(language: str) -> str:
+    return generated.readme_path(language=language).read_text("utf-8")
+
+
+def readme_block(name: str, language: str = "en") -> str:
+    """The code between a README's markers <!-- name --> and <!-- /name -->."""
+    match = re.search(rf"^<!-- {name} -->\n```\n(.*?)\n```\n<!-- /{name} -->$", readme_of(language), re.S | re.M)
+    assert match, f"the README in {LANGUAGES[language]} has no block {name}"
     return match[1]
+
+
+def is_there(folder: Path, target: str) -> bool:
+    """Whether a link leads to a file. Of a notebook its text must be there: that it was run, authoring.problems sees to."""
+    path = folder / target.partition("#")[0]
+    return (path.parent / "text" / f"{path.stem}.md" if path.suffix == ".ipynb" else path).is_file()
 
 
 def test_notebooks_texts_and_readme_are_in_order():
@@ -106,25 +117,64 @@ def test_the_package_imports_only_what_requirements_bring():
     assert strangers == set()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("suffix", ["", "-windows"])
-def test_the_readme_has_two_lines_and_each_is_one_line(suffix):
+def test_the_readme_has_two_lines_and_each_is_one_line(suffix, language):
     for purpose, installed, end in [("read", ".", "notebooks/00_start_here.ipynb"), ("test", '".[test]"', "pytest")]:
-        line = readme_block(purpose + suffix)
-        assert "\n" not in line
+        line = readme_block(purpose + suffix, language)
+        assert line == readme_block(purpose + suffix) and "\n" not in line
         assert " -m venv .venv" in line and line.endswith(end)
         assert re.search(rf"pip install -e {re.escape(installed)}( &&|;) ", line)
 
 
-def test_the_readme_links_to_files_that_are_there():
-    targets = re.findall(r"\]\(([^)#]+)", read("README.md"))
-    assert [target for target in targets if "://" not in target and not (ROOT / target).is_file()] == []
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_readme_links_to_files_that_are_there(language):
+    targets = re.findall(r"\]\(([^)#]+)", readme_of(language))
+    assert [target for target in targets if "://" not in target and not is_there(ROOT, target)] == []
+    opened = re.findall(r"(?:blob/main|lab/tree)/([^)\s]+\.ipynb)\)", readme_of(language))
+    first = texts.notebook_path("00_start_here", Path(), language).as_posix()
+    assert opened == [first, first] and is_there(ROOT, first)
+    rows = [texts.notebook_path(name, Path(), language).as_posix() for name in generated.CONTENTS]
+    assert [target for target in targets if target.endswith(".ipynb") and "://" not in target] == rows
+    others = {generated.readme_path(Path(), other).as_posix() for other in LANGUAGES if other != language}
+    assert others <= set(targets)
 
 
-def test_the_notebooks_link_to_notebooks_that_are_there():
-    dead = []
-    for path in (ROOT / "notebooks" / "text").glob("*.md"):
+def outline(page: str) -> list[int]:
+    """The levels of a page's headings, in order."""
+    return [len(marks) for marks in re.findall(r"(?m)^(#+) ", re.sub(r"(?ms)^```.*?^```", "", page))]
+
+
+def sections(page: str) -> list[str]:
+    return re.split(r"(?m)^## ", page)
+
+
+def test_the_chinese_readme_has_the_same_sections_with_the_same_commands():
+    ours, theirs = readme_of("zh"), readme_of("en")
+    assert outline(ours) == outline(theirs)
+    fenced = r"(?ms)^```.*?^```"
+    for chinese_, english in zip(sections(ours), sections(theirs)):
+        assert re.findall(fenced, chinese_) == re.findall(fenced, english)
+        said, meant = (re.sub(fenced, "", section) for section in (chinese_, english))
+        if not english.startswith("What is where"):  # which is shorter there, and sends to the English table
+            assert set(re.findall(r"`[^`]+`", meant)) <= set(re.findall(r"`[^`]+`", said))
+            assert len(re.findall(r"(?m)^\|", said)) == len(re.findall(r"(?m)^\|", meant))
+            assert len(re.findall(r"(?m)^- ", said)) == len(re.findall(r"(?m)^- ", meant))
+    named = set(re.findall(r"`(chapter10/[\w/.]+|tests/)`", sections(ours)[-2]))
+    assert named and [name for name in named if not (ROOT / name).exists()] == []
+    assert outline("# a\n\n```\n# no heading\n```\n\n## b\n") == [1, 2]
+
+
+def test_the_chinese_readme_is_written_as_chinese_is():
+    assert [*chinese.amiss(readme_of("zh")), *chinese.other_terms("", readme_of("zh"))] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_notebooks_link_to_notebooks_that_are_there(language):
+    dead, folder = [], texts.folder(ROOT, language)
+    for path in (folder / "text").glob("*.md"):
         targets = re.findall(r"\]\(([^)#:\s]+\.(?:ipynb|md|py))\)", path.read_text("utf-8"))
-        dead += [f"{path.name}: {t}" for t in targets if not (ROOT / "notebooks" / t).is_file()]
+        dead += [f"{path.name}: {t}" for t in targets if not is_there(folder, t)]
     assert dead == []
 
 
@@ -155,6 +205,7 @@ def test_the_workflow_tries_the_oldest_and_the_newest_python():
     oldest = re.search(r'requires-python = ">=([\d.]+)"', read("pyproject.toml"))
     said = re.search(r"Python (3\.\d+) to (3\.\d+) on", read("README.md"))
     assert oldest and said and oldest[1] == said[1]
+    assert f"Python {said[1]} 到 {said[2]}；" in readme_of("zh")
     assert f'python: ["{said[1]}", "{said[2]}"]' in read(".github/workflows/tests.yml")
 
 

@@ -275,6 +275,7 @@ def _table(root: Path, language: str) -> str:
         if measures:
             time_ = words["time"].format(rounded(measures["seconds"]))
             machines.add(words["machine"].format(**measures))
-        rows.append(f"| [{name}]({notebook_path(name, Path(), language).as_posix()}) | {section} | {question} | {time_} |")
+        row = f"| [{name}]({notebook_path(name, Path(), language).as_posix()}) | {section} | {question} | {time_} |"
+        rows.append(re.sub(r"(?<=？) ", "", row))  # no space beside Chinese punctuation
     note = "\n\n" + words["note"].format("; ".join(sorted(machines))) if machines else ""
     return "\n".join(rows) + note
