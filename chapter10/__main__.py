@@ -44,7 +44,17 @@ def _list(options) -> int:
             about = recipes.about(recipe.name)
             figures = ", ".join(f"{key} {value:.4g}" for key, value in about["scores"].items())
             print(f"{'':<20} stored: {figures} ({about['command']})")
+        ways = recipes.measured_ways(recipe.name)
+        if ways:
+            told = ", ".join(f"{way} {_between([row[way] for row in ways])}" for way in ("bfloat16", "compiled"))
+            print(f"{'':<20} computes in {recipe.precision}; steps a second of a processor against that: {told}")
     return 0
+
+
+def _between(ratios: list[float | None]) -> str:
+    """The range of some ratios, as "1.05 to 1.21 times"; None is for what the processor lacked."""
+    known = sorted(ratio for ratio in ratios if ratio is not None)
+    return f"{known[0]:.2f} to {known[-1]:.2f} times" if known else "not measured"
 
 
 def _add_measure(commands) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from chapter10 import parallel
 from chapter10.data import check_signed
 from chapter10.errors import InputError
+from chapter10.language import noted, say
 from chapter10.nets import check_sizes, in_mode, last_module
 from chapter10.training import Averaged, adam, check_average
 
@@ -29,7 +30,7 @@ class Adversarial(Averaged):
         role: what the opponent is called, in messages and in what is stored.
     """
 
-    role = "discriminator"
+    role = noted("discriminator")
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Adversarial(Averaged):
                 "drop_last=True if the last one is short.",
                 count=len(x),
                 steps=steps,
-                role=self.role,
+                role=say(self.role),
             )
         return x.tensor_split(steps)
 
@@ -135,7 +136,7 @@ def _scores_far_out(generator: nn.Module, opponent: nn.Module, role: str) -> Ten
             kind=type(generator).__name__,
         )
     if next(opponent.parameters(), None) is None:
-        raise InputError("The {role} has no weights to train: give a network that has some.", role=role)
+        raise InputError("The {role} has no weights to train: give a network that has some.", role=say(role))
     with in_mode(generator, opponent):
         first, source = next(generator.parameters()), torch.Generator().manual_seed(0)
         z = torch.randn(2, generator.latent_dim, generator=source, dtype=first.dtype)
@@ -150,15 +151,15 @@ def _scores_far_out(generator: nn.Module, opponent: nn.Module, role: str) -> Ten
                 "The generator makes data [B, {choices}], which the {role} does not take ({value}). Give both the "
                 "same img_dim.",
                 choices=', '.join(map(str, made.shape[1:])),
-                role=role,
+                role=say(role),
                 value=str(error).rstrip('.'),
             ) from None
     if scores.shape != (64, 1):
-        what = "logit" if role == "discriminator" else "score"
+        what = noted("logit") if role == "discriminator" else noted("score")
         raise InputError(
             "The {role} must give one {what} an image, [64, 1] for 64 images; it gives {shape}.",
-            role=role,
-            what=what,
+            role=say(role),
+            what=say(what),
             shape=list(scores.shape),
         )
     return scores

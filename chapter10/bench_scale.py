@@ -354,15 +354,6 @@ def bytes_an_image(rows: Sequence[dict[str, Any]]) -> float:
     return (n @ peak / (n @ n)).item()
 
 
-def names(subject: str) -> list[str]:
-    """The recipes of a data set, of those that differ in β alone only one."""
-    return [
-        name
-        for name in recipes.RECIPES
-        if name.endswith(f"-{subject}") and (name[:4] != "beta" or name[:5] == "beta4")
-    ]
-
-
 def arithmetic(
     images: data.Images, gigaflops: float, chosen: Sequence[str] | None = None, seconds: float = SECONDS
 ) -> list[dict[str, Any]]:
@@ -375,7 +366,7 @@ def arithmetic(
         "steps": how many there are at scale "full".
     """
     rows = []
-    for name in chosen or names(images.name):
+    for name in chosen or recipes.kinds(images.name):
         recipe = recipes.get(name)
         batches = recipes.batches_for(recipe, images, "cpu")
         with threads(1):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from chapter10.environment import in_notebook
 from chapter10.errors import ClaimFailed, InputError
-from chapter10.language import noted, say
+from chapter10.language import noted, say, sentences
 
 CHAPTER = {
     "right": noted("The chapter is right here."),
@@ -106,7 +106,7 @@ class Verdict:
         return say("{measured} ({over}); asked: {asked}", measured=measured, over=self.over, asked=self.criterion.text)
 
     def __repr__(self) -> str:
-        return " ".join(filter(None, (f"[{self.word}] {self.statement}", self._evidence, self._chapter)))
+        return f"[{self.word}] {sentences(self.statement, self._evidence, self._chapter)}"
 
     @property
     def _evidence(self) -> str:
@@ -128,7 +128,7 @@ class Verdict:
         told = say("Claim: {word}", word=self.word.lower())
         return (
             f'<div role="note" aria-label="{html.escape(told)}" style="{box_style(colour)}">'
-            f'<strong>{mark} {self.word}.</strong> {html.escape(self.statement)}'
+            f'<strong>{mark} {say("{word}.", word=self.word)}</strong> {html.escape(self.statement)}'
             f'<div style="margin-top:4px">{html.escape(self._evidence)}{chapter}</div></div>'
         )
 

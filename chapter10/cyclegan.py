@@ -291,7 +291,7 @@ def _check_discriminators(model: CycleGAN, d_a: nn.Module, d_b: nn.Module) -> No
                 name=name,
                 value=name[-1].upper(),
                 size=size,
-                value_2=str(error).rstrip('.'),
+                value_2=str(error).rstrip(".。"),
             ) from None
         if isinstance(last_module(net), nn.Sigmoid):
             raise InputError(

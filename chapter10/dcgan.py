@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chapter10.errors import InputError
-from chapter10.language import noted
+from chapter10.language import noted, say
 from chapter10.nets import Maps, Rows, as_rows, check_sizes, dcgan_init, in_full, in_mode, in_packs
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "change_by_mates"]
@@ -20,7 +20,7 @@ SIZES = {
     28: (4, 7, 14),
     32: (4, 8, 16),
 }  # sides of the maps before the image: each stride doubles them, or nearly
-CHANNELS = {1: "grey", 3: "colour"}
+CHANNELS = {1: noted("grey"), 3: noted("colour")}
 ENDS = {"tanh": nn.Tanh, "clamp": nn.Hardtanh}
 
 
@@ -179,9 +179,9 @@ def as_images(x: Tensor, size: int, channels: int) -> Tensor:
         raise InputError(
             "The discriminator is one of {CHANNELS} images, [B, {product}], and was given {CHANNELS_2} ones, [B, "
             "{size}]: build generator and discriminator with channels={other}.",
-            CHANNELS=CHANNELS[channels],
+            CHANNELS=say(CHANNELS[channels]),
             product=size * size * channels,
-            CHANNELS_2=CHANNELS[other],
+            CHANNELS_2=say(CHANNELS[other]),
             size=x.shape[1],
             other=other,
         )

@@ -90,7 +90,7 @@ class Pair:
 PAIRS = {
     # No formula makes a digit of its outline: the classifier reads the outline itself.
     "outlines": Pair(noted("digits"), noted("outlines"), _as_it_is, outline, _as_it_is, _as_it_is),
-    "colour": Pair("white on black", "ink on paper", on_black, on_paper, _grey, _amount_of_ink),
+    "colour": Pair(noted("white on black"), noted("ink on paper"), on_black, on_paper, _grey, _amount_of_ink),
     "rotated": Pair(noted("upright"), noted("turned by 90°"), _as_it_is, turned, _as_it_is, _turned_back),
 }
 

@@ -32,6 +32,7 @@ from chapter10 import (
     metrics,
     mixtures,
     pacgan_study,
+    precision_study,
     ranking_study,
     recipes,
     stacked,
@@ -40,6 +41,7 @@ from chapter10 import (
 )
 from chapter10.errors import DataError, InputError, did_you_mean
 from chapter10.files import write_atomic
+from chapter10.language import noted, retold, say
 from chapter10.training import fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining
 
@@ -51,10 +53,10 @@ def result_path(name: str) -> Path:
 
 
 def read_result(name: str) -> dict[str, Any]:
-    """A stored result. Raises DataError."""
+    """A stored result, its protocol and what differs in the reader's language. Raises DataError."""
     path = result_path(name)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return retold(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise DataError(
             "The stored result {name} can't be read ({error}). Make it anew: python -m chapter10 measure {name_2}",
@@ -67,6 +69,17 @@ def read_result(name: str) -> dict[str, Any]:
 def save_result(name: str, result: dict[str, Any], path: str | os.PathLike | None = None) -> None:
     text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
     write_atomic(path or result_path(name), text.encode())
+
+
+# What the parts of a protocol are called.
+noted("generator"), noted("discriminator"), noted("batch"), noted("adam"), noted("critics"), noted("r1"), noted("count")
+noted("mixtures"), noted("data"), noted("time")
+
+
+def told(parts: dict[str, str] | list[str]) -> str:
+    """A result's protocol, or what differs from a paper's, in a sentence: its parts, with what they are called if they have names."""
+    named = parts.items() if isinstance(parts, dict) else ((None, what) for what in parts)
+    return say("; ").join(say("{part}: {what}", part=say(part), what=what) if part else what for part, what in named)
 
 
 def machine() -> dict[str, Any]:
@@ -208,6 +221,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
     "packing": (coverage.packing, ("grid",)),
+    "precision": (precision_study.precision, recipes.SETS),
     "stacked": (stacked.stacked, ("mnist",)),
     "stacked-pacgan": (stacked.packed, ("mnist",)),
     "pacgan": (pacgan_study.pacgan, tuple(pacgan_study.MIXTURES)),

@@ -157,12 +157,12 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
             "{path} is a safetensors file, but not one that chapter10 wrote (its format is {value!r}, expected "
             "{FORMAT!r}). Give the path of a checkpoint of this package.",
             path=path,
-            value=header.get('format', 'not named'),
+            value=header.get("format") or say("not named"),
             FORMAT=FORMAT,
         )
     try:
         if header.get("crc32", checksum := _checksum(header, tensors)) != checksum:  # files of before have none
-            raise ValueError("the checksum differs")
+            raise ValueError(say("the checksum differs"))
         return _join(json.loads(header["structure"]), tensors), json.loads(header["metadata"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(

@@ -35,7 +35,7 @@ def quantise(weight: Any) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         int8 [out, in], float32 [out].
     """
-    weight = finite_array(weight, "a weight", 2)
+    weight = finite_array(weight, say("a weight"), 2)
     scale = (np.abs(weight).max(1) / 127).astype(np.float32)  # which the smallest numbers make 0
     scale = np.where(scale > 0, scale, np.float32(1))
     return np.clip(np.rint(weight / scale[:, None]), -127, 127).astype(np.int8), scale

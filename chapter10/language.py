@@ -12,13 +12,16 @@ import os
 import re
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DOMAIN = "chapter10"
+RESULT = "of a stored result"  # and of the words that stand in one
+# A result's keys whose texts are for a reader.
+RETOLD = ("protocol", "differs", "judge", "source", "rerun_source", "published_source", "published_active_units")
 TABLE = "a cell of a table"  # gettext's context of words that are exchanged in shown tables only
 SENTENCE = re.compile(r"[A-Za-z]{2,}[ ,:;.’'()\n-]+[A-Za-z]{2,}")  # two words: one alone is a key, a name or a short label
 
@@ -52,12 +55,12 @@ def choose(language: str | None = None) -> str:
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """Within the block, the package's own sentences are in this language. Raises as `catalogue`."""
-    global _current
-    before, _current = _current, catalogue(language)
+    global _current, _name
+    before, _current, _name = (_current, _name), catalogue(language), language
     try:
         yield
     finally:
-        _current = before
+        _current, _name = before
 
 
 def chosen() -> str:
@@ -100,6 +103,11 @@ def say_of(count: int, one: str, many: str, /, **values: Any) -> str:
     return _current.ngettext(one, many, count).format(count=count, **values)
 
 
+def sentences(*parts: str) -> str:
+    """Sentences one after the other, as the language joins them; empty ones are left out."""
+    return ("" if _name == "zh" else " ").join(filter(None, parts))
+
+
 def noted(message: str) -> str:
     """The message as it is: says only that it belongs in the catalogue, where it is kept to be said later."""
     return message
@@ -113,6 +121,44 @@ def in_tables(text: str) -> str:
     """
     lines = text.split("\n")
     return "\n".join("|".join(map(_in_table, cells_of(line))) if line.startswith("|") else line for line in lines)
+
+
+def retold(result: Any) -> Any:
+    """A stored result with the texts that are for a reader in the reader's language; all else as it is."""
+    if isinstance(result, list):
+        return [retold(item) for item in result]
+    if isinstance(result, dict):
+        return {key: _each_text(item, _of_result) if key in RETOLD else retold(item) for key, item in result.items()}
+    return result
+
+
+def texts_of(result: Any) -> Iterator[str]:
+    """The texts for a reader in a stored result."""
+    found: list[str] = []
+
+    def keep(text: str) -> str:
+        found.append(text)
+        return text
+
+    if isinstance(result, (list, dict)):
+        for key, item in result.items() if isinstance(result, dict) else enumerate(result):
+            if key in RETOLD:
+                _each_text(item, keep)
+            else:
+                found += texts_of(item)
+    yield from found
+
+
+def _of_result(text: str) -> str:
+    return _current.pgettext(RESULT, text) if text else text
+
+
+def _each_text(item: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(item, str):
+        return change(item)
+    if isinstance(item, list):
+        return [_each_text(part, change) for part in item]
+    return {key: _each_text(part, change) for key, part in item.items()} if isinstance(item, dict) else item
 
 
 def cells_of(line: str) -> list[str]:

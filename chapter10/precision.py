@@ -4,12 +4,12 @@ Micikevicius et al. 2018, Mixed Precision Training. Weights, Adam's means and lo
 "bfloat16" (8 bits of mantissa, float32's range, so losses need no scaling) are the products of matrices and convolutions,
 and what lies between them, by torch's autocast. "tf32" rounds the factors of products to 11 bits, on GPUs that have it.
 
-Nothing of it is the default: on a CPU with instructions for bfloat16, a step of the small DCGAN took 17 per cent less of its
-time and one of the VQ-VAE 5 per cent; the chapter's VAE and GAN lose the gradients by hand, which are float32's.
+Nothing of it is the default on a processor: `precision_study` measured every recipe, and `python -m chapter10 list` tells
+what it found. The chapter's VAE and GAN also lose the gradients by hand, which are float32's.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -66,8 +66,23 @@ def computing(precision: str, device: str | torch.device, compiled: bool = False
     Args:
         compiled: whether the networks are: CUDA graphs may then overwrite what the step before left.
     """
-    if compiled:
-        torch.compiler.cudagraph_mark_step_begin()
+    with ExitStack() as stack:
+        if compiled:
+            torch.compiler.cudagraph_mark_step_begin()
+            stack.enter_context(_graphs_kept())
+        stack.enter_context(_in_precision(precision, device))
+        yield
+
+
+def _graphs_kept() -> AbstractContextManager:
+    """Compiled networks that let a graph be gone through twice, as a VAE-GAN does: torch takes that for the exception."""
+    from torch._functorch import config
+
+    return config.patch(donated_buffer=False) if hasattr(config, "donated_buffer") else nullcontext()
+
+
+@contextmanager
+def _in_precision(precision: str, device: str | torch.device) -> Iterator[None]:
     if precision == "bfloat16":
         # Without the cache of rounded weights: within one step a player is updated, and then asked again.
         with torch.autocast(torch.device(device).type, torch.bfloat16, cache_enabled=False):

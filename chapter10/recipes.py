@@ -286,6 +286,11 @@ def get(name: str) -> Recipe:
     return RECIPES[name]
 
 
+def kinds(subject: str) -> list[str]:
+    """The recipes of a data set, of those that differ in β alone only one."""
+    return [name for name in RECIPES if name.endswith(f"-{subject}") and (name[:4] != "beta" or name[:5] == "beta4")]
+
+
 def changeable(recipe: Recipe) -> tuple[str, ...]:
     """The names that `Changes.constants` may have for this recipe."""
     with torch.random.fork_rng():  # the networks are drawn only to be looked at
@@ -322,13 +327,18 @@ def changed(recipe: Recipe, scale: str, changes: Changes) -> Recipe:
     known = changeable(recipe) if changes.constants else ()
     for name, value in changes.constants.items():
         if name not in known:
-            there = f"There are: {', '.join(known)}" if known else "It has none but epochs, batch size and rate"
+            if not known:
+                raise InputError(
+                    "{recipe} has no setting {name!r}. It has none but epochs, batch size and rate.",
+                    recipe=recipe.name,
+                    name=name,
+                )
             raise InputError(
-                "{name} has no setting {name_2!r}.{name_3} {there}.",
-                name=recipe.name,
-                name_2=name,
-                name_3=did_you_mean(name, known),
-                there=there,
+                "{recipe} has no setting {name!r}.{near} There are: {choices}.",
+                recipe=recipe.name,
+                name=name,
+                near=did_you_mean(name, known),
+                choices=", ".join(known),
             )
         if not 0 <= value < math.inf:  # written so that NaN fails too
             raise InputError("{name} is {value}; give a finite number from 0 up.", name=name, value=value)
@@ -646,6 +656,16 @@ def load(name: str) -> nn.Module:
 def about(name: str) -> dict[str, Any]:
     """What stands beside the stored weights of a recipe: command, data, seed, scores. Raises as `load`."""
     return _stored(name)[1]
+
+
+def measured_ways(name: str) -> list[dict[str, Any]]:
+    """What bfloat16 and compiling brought for a recipe on one thread of a processor: the rows of `precision_study`, a seed each.
+
+    Empty for a recipe that was not measured. On a GPU it may be otherwise: `measure precision-mnist` there tells.
+    """
+    from chapter10.experiments import read_result  # which knows this module
+
+    return [row for row in read_result("precision-mnist")["rows"] if row["recipe"] == get(name).name]
 
 
 def judge(name: str) -> metrics.Judge:

@@ -9,6 +9,7 @@ import argparse
 import sys
 
 from chapter10.errors import InputError
+from chapter10.language import say
 
 # Of `train`: what a run folder is needed for, what stays as it is when a run is resumed.
 OF_RUNS = ("history", "tensorboard", "every_steps", "every_minutes", "keep")
@@ -199,7 +200,7 @@ def _check_together(options: argparse.Namespace) -> None:
 
 
 def _flag(name: str) -> str:
-    return {"name": "the name", "settings": "--set", "run_folder": "--folder"}.get(
+    return {"name": say("the name"), "settings": "--set", "run_folder": "--folder"}.get(
         name, f"--{name.replace('_', '-')}"
     )
 

@@ -33,6 +33,7 @@ from chapter10.code_prior import CodePrior
 from chapter10.errors import CheckpointError, InputError, SaveError, did_you_mean
 from chapter10.files import check_writable, load_into, load_state, write_atomic
 from chapter10.history import KINDS, HistoryFile, TensorBoard, check_tensorboard, read_history
+from chapter10.language import say
 from chapter10.locks import held, is_held
 from chapter10.signals import Terminated
 from chapter10.training import Progress
@@ -178,7 +179,7 @@ def train(plan: Plan, folder: str | Path) -> Run:
     folder = Path(folder)
     _check_empty(folder)
     check_writable(folder / "run.json")
-    with held(folder / "lock", f"the run in {folder}"):
+    with held(folder / "lock", say("the run in {folder}", folder=folder)):
         about = {
             "plan": asdict(plan),
             "command": plan.command(folder.name),
@@ -198,12 +199,12 @@ def resume(folder: str | Path) -> Run:
     """
     run = Run.read(folder)
     if run.about["status"] == "done":
-        print(f"The run in {folder} is done: there is nothing left to train.")
+        print(say("The run in {folder} is done: there is nothing left to train.", folder=folder))
         return run
     if run.plan.tensorboard:
         check_tensorboard()
     check_writable(run.folder / "run.json")
-    with held(run.folder / "lock", f"the run in {folder}"):
+    with held(run.folder / "lock", say("the run in {folder}", folder=folder)):
         return _train(run, resumed=True)
 
 
@@ -349,7 +350,7 @@ def versions() -> dict[str, str]:
 def differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Where two dicts differ, as "torch 2.4.0 there, 2.5.0 here"."""
     names = [name for name in {**first, **other} if first.get(name) != other.get(name)]
-    return [f"{name} {first.get(name)} there, {other.get(name)} here" for name in names]
+    return [say("{key}: {there} there, {here} here", key=name, there=first.get(name), here=other.get(name)) for name in names]
 
 
 def _check_same(run: Run, found: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ from typing import Any
 from chapter10 import environment, experiments, recipes
 from chapter10.errors import CheckpointError, InputError, did_you_mean
 from chapter10.files import check_writable, write_atomic
+from chapter10.language import say
 from chapter10.locks import held
 from chapter10.runs import Run
 from chapter10.signals import Terminated, asked_to_end
@@ -244,15 +245,14 @@ def sweep(sweep: Sweep, out: str | os.PathLike, workers: int | None = None) -> d
     workers = min(most, len(gpus) or most) if workers is None else workers
     if not 1 <= workers <= cores:
         raise InputError(
-            "{workers} workers can't share {cores} core{product}; give a number from 1 to {cores}.",
+            "{workers} workers can't share this machine's cores ({cores}); give a number from 1 to {cores}.",
             workers=workers,
             cores=cores,
-            product='s' * (cores > 1),
         )
     check_writable(out / "sweep.json")
     jobs = {job.name: job for job in sweep.jobs()}
     _check_folder(out, jobs)
-    with held(out / "lock", f"the sweep in {out}"):
+    with held(out / "lock", say("the sweep in {folder}", folder=out)):
         waiting = [job for job in jobs.values() if _status(out, job) != "done"]
         threads = cores // workers
         print(
@@ -386,7 +386,9 @@ def _check_folder(out: Path, jobs: dict[str, Job]) -> None:
         wanted = {"scale": job.scale, "device": job.device, **asdict(job.changes)}
         there = {"scale": plan.scale, "device": plan.device, **asdict(plan.changes)}
         differs = [
-            f"{key} {there[key]} there, {wanted[key]} here" for key in wanted if there[key] != wanted[key]
+            say("{key}: {there} there, {here} here", key=key, there=there[key], here=wanted[key])
+            for key in wanted
+            if there[key] != wanted[key]
         ]
         if differs:
             raise InputError(

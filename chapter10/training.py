@@ -25,7 +25,7 @@ from chapter10.checkpoints import Checkpoints, SingleFile, Stored, keeper
 from chapter10.environment import in_notebook
 from chapter10.errors import CheckpointError, InputError, SaveError, TrainingError
 from chapter10.files import load_into, random_state, set_random_state
-from chapter10.language import say
+from chapter10.language import say, sentences
 from chapter10.nets import follow
 from chapter10.precision import check as check_precision
 from chapter10.precision import compile_networks, computing, device_of
@@ -496,13 +496,13 @@ def _report(history: History, epochs: int, show: bool, kept: SingleFile | Checkp
     resumed = ""
     if kept and saved:
         goes_on = say("{path} holds the first {saved:,} of them: the same call or command goes on from there.", path=kept, saved=saved)
-        resumed = f" {goes_on}"
+        resumed = goes_on
     if history.interrupted == BY_HAND:
         told = say("Stopped by hand after {done:,} steps: the model is as trained so far, and the history is complete.", done=done)
-        print(told + resumed)
+        print(sentences(told, resumed))
     elif history.interrupted:
         told = say("Stopped by {signal} after {done:,} steps.", signal=history.interrupted, done=done)
-        print(told + resumed, flush=True)
+        print(sentences(told, resumed), flush=True)
     elif show and history.rows:
         row = history.rows[-1]
         parts = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "step", "seconds"))

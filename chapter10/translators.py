@@ -56,7 +56,7 @@ class TranslationGenerator(nn.Module):
                 "{factor} from {product} up.",
                 size=size,
                 form=form,
-                words='half' if factor == 2 else 'quarter',
+                words=say("half") if factor == 2 else say("quarter"),
                 factor=factor,
                 product=3 * factor,
             )

@@ -157,7 +157,7 @@ class WGANTraining(Adversarial):
     """
 
     advice = noted("hold the critic back: a larger penalty, or a smaller clip")  # see training.Method
-    role = "critic"
+    role = noted("critic")
 
     def __init__(
         self,

@@ -165,7 +165,7 @@ def test_one_recipe_s_step_beside_its_arithmetic(digits):
 
 
 def test_each_recipe_once_and_one_beta():
-    names = bench_scale.names("digits")
+    names = recipes.kinds("digits")
     assert [name for name in names if name.startswith("beta")] == ["beta4-digits"]
     assert {"vae20-digits", "cyclegan-outlines-digits", "codeprior-digits"} <= set(names)
 

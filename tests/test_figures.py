@@ -274,3 +274,13 @@ def test_a_font_is_looked_for_among_those_that_are_there(monkeypatch):
     monkeypatch.setattr(figures, "CHINESE_FONTS", ("No Such Font", "DejaVu Sans"))
     assert figures.chinese_font() == "DejaVu Sans"
     figures.chinese_font.cache_clear()
+
+
+def test_the_projects_own_pictures_are_held_to_english(monkeypatch):
+    monkeypatch.setenv(figures.AUTHORING, "1")
+    with pytest.raises(InputError, match="keep it in English"):
+        figures.png(drawn_with_chinese())
+    figure, axes = figures.new()
+    axes.set(xticks=[0, 1], xticklabels=["甲", "b"])
+    with pytest.raises(InputError, match="'甲'"):
+        figures.png(figure)

@@ -151,6 +151,17 @@ def test_where_a_method_computes():
     assert device_of({"a": []}) == torch.device("cpu")
 
 
+def test_compiled_networks_let_a_graph_be_gone_through_twice():
+    """As the VAE-GAN's step does: torch's default stops it with a RuntimeError about donated buffers."""
+    config = pytest.importorskip("torch._functorch.config")
+    before = config.donated_buffer
+    with computing("float32", "cpu", compiled=True):
+        assert config.donated_buffer is False
+    with computing("bfloat16", "cpu"):
+        assert config.donated_buffer is before
+    assert config.donated_buffer is before
+
+
 def test_networks_are_compiled_once_each_and_keep_their_names(monkeypatch):
     compiled = []
     monkeypatch.setattr(nn.Module, "compile", lambda self, mode: compiled.append((type(self).__name__, mode)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import json
 import re
 import string
 import sys
@@ -18,7 +19,7 @@ from chapter10.authoring import chinese
 from chapter10.authoring.texts import ROOT, names, notebook_path, parse, text_path
 from chapter10.errors import InputError
 from chapter10.files import write_atomic
-from chapter10.language import DOMAIN, LANGUAGES, SENTENCE, TABLE, cells_of, template
+from chapter10.language import DOMAIN, LANGUAGES, RESULT, SENTENCE, TABLE, cells_of, template, texts_of
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog, Message
@@ -47,6 +48,8 @@ def of_package(root: Path = ROOT) -> Iterator[Found]:
     from babel.messages.extract import extract
 
     for path in sorted((root / "chapter10").rglob("*.py")):
+        if path.name.startswith("bench"):  # for who measures; readers don't see it
+            continue
         with path.open("rb") as file:
             for _, message, comments, _ in extract("python", file, KEYWORDS, ["for the translator:"]):
                 message = message if isinstance(message, str) else tuple(message)
@@ -126,6 +129,13 @@ def of_tables(said: set[str], root: Path = ROOT) -> Iterator[Found]:
                         yield Found(word, path.relative_to(root).as_posix(), context=TABLE)
 
 
+def of_results(root: Path = ROOT) -> Iterator[Found]:
+    """What stored results say to a reader: protocols, and what differs from a paper's."""
+    for path in sorted((root / "chapter10" / "results").glob("*.json")):
+        for text in texts_of(json.loads(path.read_text("utf-8"))):
+            yield Found(text, path.relative_to(root).as_posix(), context=RESULT)
+
+
 def extracted(root: Path = ROOT) -> Catalog:
     """The template: all that can be said to a reader, each message once with all its places."""
     from babel.messages.catalog import Catalog
@@ -133,6 +143,8 @@ def extracted(root: Path = ROOT) -> Catalog:
     made = Catalog(project=DOMAIN, charset="utf-8")
     for found in (*of_package(root), *of_scripts(root), *of_cells(root), *of_tasks()):
         made.add(found.id, None, [(found.place, 0)], auto_comments=found.comments)
+    for found in of_results(root):
+        made.add(found.id, None, [(found.place, 0)], context=found.context)
     for found in of_tables({message.id for message in made if isinstance(message.id, str)}, root):
         made.add(found.id, None, [(found.place, 0)], context=found.context)
     return made
@@ -149,13 +161,18 @@ def stored(language: str, root: Path = ROOT) -> Catalog:
     try:
         return read_po(io.BytesIO(path.read_bytes()), locale=language, abort_invalid=True)
     except (PoFileError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path.name} of {language!r} is no catalogue ({error}). Mend the line, or take it back from git.") from None
+        raise InputError(
+            "{name} of {language!r} is no catalogue ({error}). Mend the line, or take it back from git.",
+            name=path.name,
+            language=language,
+            error=error,
+        ) from None
 
 
 def update(language: str, root: Path = ROOT) -> list[str]:
     """Bring a language's catalogue in step with what is said, compile it, and say what is to be translated."""
     made = stored(language, root)
-    made.update(extracted(root), no_fuzzy_matching=False, update_creation_date=False)
+    made.update(extracted(root), no_fuzzy_matching=True, update_creation_date=False)
     made.obsolete.clear()  # git keeps them
     path = po_path(language, root)
     write_atomic(path, as_po(made))
@@ -185,7 +202,11 @@ def as_mo(made: Catalog) -> bytes:
 def problems(language: str, root: Path = ROOT) -> list[str]:
     """What is amiss with a language's catalogue, a sentence each."""
     if language not in LANGUAGES or language == "en":
-        raise InputError(f"{language!r} is no language to translate to. There are: {', '.join(set(LANGUAGES) - {'en'})}.")
+        raise InputError(
+            "{language!r} is no language to translate to. There are: {choices}.",
+            language=language,
+            choices=', '.join(set(LANGUAGES) - {'en'}),
+        )
     found, made, wanted = [], stored(language, root), extracted(root)
     keys = {(message.context, message.id) for message in wanted if message.id}
     have = {(message.context, message.id): message for message in made if message.id}

@@ -61,13 +61,20 @@ def terms(root: Path = ROOT) -> tuple[Term, ...]:
     """The table of terms. Raises InputError where it is missing or a row is not complete."""
     path = terms_path(root)
     if not path.is_file():
-        raise InputError(f"There is no table of terms: {path.relative_to(root)}. Take it back from git.")
+        raise InputError(
+            "There is no table of terms: {path}. Take it back from git.",
+            path=path.relative_to(root),
+        )
     found = []
     for line in path.read_text("utf-8").splitlines():
         if line.startswith("|") and not line.startswith(("| ---", "| 英文")):
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             if len(cells) != 3 or not cells[0] or not cells[1]:
-                raise InputError(f"{path.name}: a row has an English word, Chinese ones and those not to be used; found {line!r}.")
+                raise InputError(
+                    "{name}: a row has an English word, Chinese ones and those not to be used; found {line!r}.",
+                    name=path.name,
+                    line=line,
+                )
             found.append(Term(cells[0], _words(cells[1]), _words(cells[2])))
     return tuple(found)
 

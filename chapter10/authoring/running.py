@@ -16,6 +16,7 @@ from chapter10.authoring.outputs import amiss, clean
 from chapter10.authoring.texts import ROOT, folder, measured_name, notebook_path, parse, text_path, write
 from chapter10.errors import InputError
 from chapter10.exercises.record import VARIABLE as PROGRESS
+from chapter10.figures import AUTHORING
 from chapter10.pytest_summary import peak_megabytes
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
     )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as empty:  # the exercises' table is a new reader's, not the author's
-        environment = {**os.environ, PROGRESS: str(Path(empty) / "progress.jsonl")}
+        environment = {**os.environ, PROGRESS: str(Path(empty) / "progress.jsonl"), AUTHORING: "1"}
         return _executed(client, manager, notebook, environment, start)
 
 
@@ -124,14 +125,14 @@ def run(name: str, root: Path = ROOT, language: str = "en") -> dict[str, Any]:
         seconds, peak = execute(notebook, folder(root, language))
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         path = text_path(name, Path(), language).as_posix()
-        raise InputError(f"{path} does not run: {error}\nNothing was changed.") from None
+        raise InputError("{path} does not run: {error}\nNothing was changed.", path=path, error=error) from None
     clean(notebook, root)
     found = list(amiss(notebook, name))
     if found:
-        raise InputError("The outputs can't be kept so; nothing was changed.\n" + "\n".join(found))
+        raise InputError("The outputs can't be kept so; nothing was changed.\n{found}", found="\n".join(found))
     if text_path(name, root, language).read_text("utf-8") != written:
         path = text_path(name, Path(), language).as_posix()
-        raise InputError(f"{path} was edited while it ran; nothing was changed. Run it again.")
+        raise InputError("{path} was edited while it ran; nothing was changed. Run it again.", path=path)
     row = {
         "seconds": round(seconds, 1),
         "peak_mb": None if peak is None else round(peak),

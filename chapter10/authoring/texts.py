@@ -24,8 +24,11 @@ def names(wanted: list[str] | None = None, root: Path = ROOT, language: str = "e
     """
     texts = text_path("", root, language).parent
     if not (root / "notebooks").is_dir():
-        raise InputError(f"There is no folder notebooks in {root}. These commands need a clone of the repository, "
-                         "installed with `pip install -e .`.")  # fmt: skip
+        raise InputError(
+            "There is no folder notebooks in {root}. These commands need a clone of the repository, installed with "
+            "`pip install -e .`.",
+            root=root,
+        )  # fmt: skip
     found = sorted(path.stem for path in texts.glob("[0-9][0-9]_*.md"))
     if not wanted:
         return found
@@ -35,7 +38,9 @@ def names(wanted: list[str] | None = None, root: Path = ROOT, language: str = "e
     ]
     if missing:
         raise InputError(
-            f"No notebook is called {missing[0]!r}. There are: {', '.join(found) or 'none yet'}."
+            "No notebook is called {missing!r}. There are: {value}.",
+            missing=missing[0],
+            value=', '.join(found) or 'none yet',
         )
     return chosen
 

@@ -20,6 +20,7 @@ from chapter10.classroom.table import Row
 from chapter10.errors import InputError
 from chapter10.exercises.task import load, names
 from chapter10.files import check_writable
+from chapter10.language import say
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _chosen(notebooks: Iterable[str] | None) -> set[str]:
     every = {name[:2] for name in names()}
     chosen = every if notebooks is None else {str(name)[:2] for name in notebooks}
     if not chosen or chosen - every:
-        wrong = ", ".join(sorted(chosen - every)) or "none"
+        wrong = ", ".join(sorted(chosen - every)) or say("none")
         raise InputError(
             "No notebook {wrong} has tasks. There are: {choices}.",
             wrong=wrong,

@@ -14,7 +14,7 @@ from chapter10.errors import Chapter10Error, InputError
 from chapter10.exercises import observed, sandbox
 from chapter10.exercises.look import Look, Seen
 from chapter10.exercises.task import Task, load
-from chapter10.language import noted, say, say_of
+from chapter10.language import noted, say, say_of, sentences
 
 COLOURS = {"right": EDGES["green"], "unanswered": EDGES["grey"]}
 SHOWN = 5  # printed lines
@@ -47,7 +47,7 @@ class Verdict:
         return say(WORDS.get(self.kind, NOT_YET))
 
     def __repr__(self) -> str:
-        return " ".join([f"[{self.word}] {self.text}", say("Section {section}.", section=self.section), *self.notes])
+        return f"[{self.word}] " + sentences(self.text, say("Section {section}.", section=self.section), *self.notes)
 
     def _repr_html_(self) -> str:
         mark, colour = {"right": "✓", "unanswered": "…"}.get(self.kind, "→"), COLOURS.get(self.kind, EDGES["brown"])
@@ -55,8 +55,8 @@ class Verdict:
         told = say("Exercise {task}: {word}", task=self.task, word=self.word.lower())
         return (
             f'<div role="note" aria-label="{html.escape(told)}" style="{box_style(colour)};'
-            f'white-space:pre-line"><strong>{mark} {self.word}.</strong> {html.escape(self.text)} '
-            f"{html.escape(say('Section {section}.', section=self.section))}{notes}</div>"
+            f'white-space:pre-line"><strong>{mark} {say("{word}.", word=self.word)}</strong> '
+            f"{html.escape(sentences(self.text, say('Section {section}.', section=self.section)))}{notes}</div>"
         )
 
 
@@ -150,13 +150,15 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
     if len(answers) != len(task.answers):
         named = ", ".join(task.answers)
         raise InputError(
-            'Task {name} takes {count} answer{product}: check("{name}", {named}). Found {count_2}.',
-            name=task.name,
-            count=len(task.answers),
-            product='s' * (len(task.answers) > 1),
-            named=named,
-            count_2=len(answers),
-        )  # fmt: skip
+            say_of(
+                len(task.answers),
+                'Task {name} takes {count} answer: check("{name}", {named}). Found {found}.',
+                'Task {name} takes {count} answers: check("{name}", {named}). Found {found}.',
+                name=task.name,
+                named=named,
+                found=len(answers),
+            )
+        )
     sight, outcome = see(task, list(answers), seconds)
     notes = _notes(outcome)
 
@@ -179,7 +181,7 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
                 say(
                     "The values are right, but your code writes over its argument {names}: whoever calls it loses what was there. "
                     "Work on a copy, or without the underscore.",
-                    names=_listed(sight.changed),
+                    names=_listed([observed.said(task, name) for name in sight.changed]),
                 ),
             )
         return verdict("right", say(task.right) or say("Nothing that was tried tells your answer from the solution."))
@@ -193,13 +195,13 @@ def judge(task: Task | str, *answers: Any, seconds: float | None = None) -> Verd
         return verdict("stopped", _stopped(outcome, answers))
     over = ""
     if set(sight.changed) - set(truth.changed):
-        over = " " + say("And your code writes over its argument {names}.", names=_listed(sight.changed))
+        over = say("And your code writes over its argument {names}.", names=_listed([observed.said(task, name) for name in sight.changed]))
     name, found, expected = _difference(sight, truth)
     empty = [answer_name for answer_name, answer in zip(task.answers, answers) if answer is None]
     if empty and found is not None and found.value is None and found.note.startswith("None"):
         return verdict("near", say_of(len(empty), "{names} is still None.", "{names} are still None.", names=_listed(empty)))
     name, found, expected = observed.said(task, name), _told(task, found), _told(task, expected)
-    return verdict("near", nearest(name, found, expected) + over)
+    return verdict("near", sentences(nearest(name, found, expected), over))
 
 
 def _forgot_to_return(task: Task, sight: Sight, answers: tuple[Any, ...]) -> bool:
@@ -350,8 +352,7 @@ def _values(name: str, a: Tensor, b: Tensor, expected: Seen) -> str:
 
 def _shape(name: str, a: Tensor, b: Tensor) -> str:
     text = say("{name}: expected the shape {expected}, found {found}.", name=_capital(name), expected=list(b.shape), found=list(a.shape))
-    more = _about_the_shape(a, b)
-    return f"{text} {more}"
+    return sentences(text, _about_the_shape(a, b))
 
 
 def _about_the_shape(a: Tensor, b: Tensor) -> str:
@@ -437,7 +438,7 @@ def _stopped(outcome: sandbox.Outcome, answers: tuple[Any, ...]) -> str:
     if not outcome.line and not any(callable(answer) for answer in answers):
         advice = say(ADVICE[CALLABLE]) if CALLABLE in said else ""
         told = say("The check can't work with this answer ({kind}: {said}).", kind=type(error).__name__, said=said)
-        return f"{told} {advice}".rstrip()
+        return sentences(told, advice)
     of_the_call = () if not outcome.line else (CALLABLE, ARGUMENTS)  # in a line of the reader's it is a call of their own
     advice = say(next((words for key, words in ADVICE.items() if key in said and key not in of_the_call), ""))
     if ARGUMENTS in said and not outcome.line and any(isinstance(answer, torch.nn.Module) for answer in answers):
@@ -449,7 +450,7 @@ def _stopped(outcome: sandbox.Outcome, answers: tuple[Any, ...]) -> str:
         told = say("It stops with {kind}, at `{line}`: {said}", line=outcome.line, **values)
     else:
         told = say("It stops with {kind}: {said}", **values)
-    return f"{told} {advice}".rstrip()
+    return sentences(told, advice)
 
 
 def _notes(outcome: sandbox.Outcome) -> tuple[str, ...]:

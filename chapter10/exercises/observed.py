@@ -47,16 +47,18 @@ def _said(text: str, known: tuple[str, ...]) -> str:
 
 @cache
 def templates(module: str) -> tuple[str, ...]:
-    """The messages with places that the observations of a module's tasks are made of, the longest first."""
+    """The messages with places that the observations of a module's tasks are made of; first those that begin with most words."""
     source = inspect.getsource(sys.modules[module])
-    return tuple(sorted({message for message in (*messages(source), *NOTES) if "{" in message}, key=len, reverse=True))
+    found = {message for message in (*messages(source), *NOTES) if "{" in message}
+    return tuple(sorted(found, key=lambda message: (len(message.split("{")[0]), len(message)), reverse=True))
 
 
 def messages(source: str) -> Iterator[str]:
     """What observations are called in a task's code: what is handed to `look`, and the words that are put into it."""
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, ast.FunctionDef) and any(argument.arg == "look" for argument in function.args.args):
-            yield from _strings(function)
+            for statement in function.body[ast.get_docstring(function) is not None :]:
+                yield from _strings(statement)
 
 
 def _strings(node: ast.AST) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chapter10.claims import EDGES, box_style
 from chapter10.exercises.record import Standing
 from chapter10.exercises.task import Task
-from chapter10.language import say
+from chapter10.language import say, sentences
 
 BOX = box_style(EDGES["blue"])
 
@@ -26,11 +26,11 @@ class Hint:
         return say("Hint {number} of {count}", number=self.number, count=len(self.task.hints))
 
     def __repr__(self) -> str:
-        return f"{self.head}: {say(self.task.hints[self.number - 1])} {self.note}".rstrip()
+        return say("{head}: {text}", head=self.head, text=sentences(say(self.task.hints[self.number - 1]), self.note))
 
     def _repr_html_(self) -> str:
         words = html.escape(say(self.task.hints[self.number - 1]))
-        return f'<div role="note" style="{BOX}"><strong>{self.head}.</strong> {words}{_notes(self.note)}</div>'
+        return f'<div role="note" style="{BOX}"><strong>{say("{word}.", word=self.head)}</strong> {words}{_notes(self.note)}</div>'
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chapter10.errors import InputError
-from chapter10.language import say
+from chapter10.language import noted, say
 from chapter10.metrics.judge import Judge, check_count, check_features, disjoint_draws
 
 PER_FEATURE = 2  # samples, at least, for each feature
@@ -77,8 +77,8 @@ def frechet_of_features(real: Tensor, fake: Tensor) -> float:
     Both sets must have the same size N: the distance hangs on it. With N ≥ 2 F the covariances are of full rank and no
     longer mostly noise; a floor then shows how much of it is left.
     """
-    check_features("real", real)
-    check_features("fake", fake)
+    check_features(noted("real"), real)
+    check_features(noted("fake"), fake)
     if real.shape != fake.shape:
         raise InputError(
             "The real features are {shape}, the fake ones {shape_2}; give as many of one as of the other, from the "

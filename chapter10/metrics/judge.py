@@ -92,12 +92,12 @@ def check_features(name: str, features: Tensor) -> None:
     if not features.is_floating_point() or features.ndim != 2 or 0 in features.shape:
         raise InputError(
             "The {name} features must be floats [N, F], found {dtype} {shape}.",
-            name=name,
+            name=say(name),
             dtype=features.dtype,
             shape=list(features.shape),
         )
     if not features.isfinite().all():
         raise InputError(
             "The {name} features hold NaN or infinity: look for them in the images and in the classifier.",
-            name=name,
+            name=say(name),
         )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chapter10.errors import InputError
-from chapter10.language import say
+from chapter10.language import noted, say
 from chapter10.metrics.judge import Judge, check_count, check_features, disjoint_draws
 
 PER_NEIGHBOUR = (
@@ -98,8 +98,8 @@ def neighbour_scores(real: Tensor, fake: Tensor, k: int = 3, k_coverage: int = 5
 
     Density has mean 1, and coverage `expected_coverage`, whenever both sets come from the same distribution.
     """
-    check_features("real", real)
-    check_features("fake", fake)
+    check_features(noted("real"), real)
+    check_features(noted("fake"), fake)
     if real.shape[1] != fake.shape[1]:
         raise InputError(
             "There are {size} real features and {size_2} fake ones; give both from the same layer.",

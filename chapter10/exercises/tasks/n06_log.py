@@ -7,6 +7,7 @@ import torch
 from chapter10 import gan
 from chapter10.exercises.look import Enough, Look
 from chapter10.exercises.task import Mistake, Task
+from chapter10.language import say
 from chapter10.training import adam
 
 FAULTS = {
@@ -67,7 +68,7 @@ def _round(fault, generator, discriminator, g_optimizer, d_optimizer) -> tuple[f
 
 def show(which: str) -> str:
     """A log as a table in plain text."""
-    rows = [f"log {which}: rounds   D's loss   G's loss   D is right   |G's gradient|"]
+    rows = [say("log {which}: rounds   D's loss   G's loss   D is right   |G's gradient|", which=which)]
     for row in log(which):
         rows.append(f"{row['rounds']:13} {row['d_loss']:10.3f} {row['g_loss']:10.3f} {row['d_right']:12.0%} {row['g_gradient']:16.3f}")
     return "\n".join(rows)

@@ -5,8 +5,9 @@ from torch import nn
 from torch.nn.functional import logsigmoid
 
 from chapter10.exercises.task import Mistake, Task
+from chapter10.language import noted
 
-NETWORKS = ("encoder", "decoder", "discriminator")
+NETWORKS = (noted("encoder"), noted("decoder"), noted("discriminator"))
 
 STUB = '''
 def my_losses(mismatch, kl, real, rebuilt, drawn, gamma):  # -> encoder's, decoder's, discriminator's: three scalars

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from chapter10.exercises.task import Mistake, Task
+from chapter10.language import noted
 
 STUB = '''
 def depends(critic, x):
@@ -72,15 +73,15 @@ def critics() -> dict[str, nn.Module]:
         return nn.Sequential(nn.Conv2d(2, 6, 4, 2, 1), *between, nn.LeakyReLU(0.2), nn.Flatten(), *head).train()
 
     return {
-        "a critic without any norm": critic(),
-        "a critic with batch norm": critic(nn.BatchNorm2d(6)),
-        "the same critic in eval mode": critic(nn.BatchNorm2d(6)).eval(),
-        "a critic with batch norm after its linear layer": critic(after=nn.BatchNorm1d(8)),
-        "a critic with layer norm": critic(nn.LayerNorm([6, 3, 3]), after=nn.LayerNorm(8)),
-        "a critic with instance norm": critic(nn.InstanceNorm2d(6)),
-        "a critic that takes in the batch's deviation": critic(Spread(), width=7),
-        "a critic that compares each image with the next": critic(Beside(-1)),
-        "a critic that compares each image with the last but one": critic(Beside(2)),
+        noted("a critic without any norm"): critic(),
+        noted("a critic with batch norm"): critic(nn.BatchNorm2d(6)),
+        noted("the same critic in eval mode"): critic(nn.BatchNorm2d(6)).eval(),
+        noted("a critic with batch norm after its linear layer"): critic(after=nn.BatchNorm1d(8)),
+        noted("a critic with layer norm"): critic(nn.LayerNorm([6, 3, 3]), after=nn.LayerNorm(8)),
+        noted("a critic with instance norm"): critic(nn.InstanceNorm2d(6)),
+        noted("a critic that takes in the batch's deviation"): critic(Spread(), width=7),
+        noted("a critic that compares each image with the next"): critic(Beside(-1)),
+        noted("a critic that compares each image with the last but one"): critic(Beside(2)),
     }
 
 
@@ -99,8 +100,8 @@ def observe(look, source, depends):
             look.missing(f"your answer for {words}", "None")
         if isinstance(said, torch.Tensor) and said.numel() != 1:
             look.missing(f"your answer for {words}", f"a tensor of shape {list(said.shape)}; True or False is wanted")
-        which = "depends on its batch" if any(word in words for word in DEPEND) else "does not depend on its batch"
-        look.fact(f"{words} {which}", bool(said) == (which[:4] != "does"))
+        which = noted("depends on its batch") if any(word in words for word in DEPEND) else noted("does not depend on its batch")
+        look.fact(f"{words}: it {which}", bool(said) == (which[:4] != "does"))
         kept = critic.state_dict()
         look.fact(f"{words} is left as it was, its running means too", all(torch.equal(kept[k], before[k]) for k in before))
         look.fact(f"{words} is left in its mode", all(m.training == training for m in critic.modules()))

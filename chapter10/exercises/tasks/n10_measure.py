@@ -6,6 +6,7 @@ from torch import nn
 from chapter10 import exact
 from chapter10.exercises.look import Enough
 from chapter10.exercises.task import Mistake, Task
+from chapter10.language import noted
 
 STUB = '''
 def train_critic(real, fake):
@@ -62,7 +63,7 @@ def train_critic(real, fake):
     return critic.eval()
 '''
 
-SHIFT, WIDE = "with the fakes to one side", "with the data on both sides of the fakes"
+SHIFT, WIDE = noted("with the fakes to one side"), noted("with the data on both sides of the fakes")
 
 
 def observe(look, source, train_critic):
