@@ -20,7 +20,7 @@ from chapter10 import data, recipes
 from chapter10.gan_study import Rounds
 from chapter10.precision import available, compile_networks, computing
 
-PAYS = 1.25  # times as many steps a second: what a way must bring to become a recipe's own
+PAYS = 1.5  # times as many steps a second: what a way must bring to become a recipe's own
 WINDOW, TURNS = 1.0, 5  # processor seconds of each window; each figure is the median of so many
 TOO_LONG = 200_000  # steps that compiling may at most need to earn its seconds back, to be told
 WAYS = ("plain", "bfloat16", "compiled")

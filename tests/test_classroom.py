@@ -68,6 +68,18 @@ def test_the_students_version_holds_stubs_and_no_solution(tmp_path, only):
         nbformat.validate(book)
 
 
+def test_a_class_gets_the_edition_that_was_asked_for(tmp_path):
+    for only in (False, True):
+        _, students = making.make(["02"], tmp_path / f"course {only}", only, language="zh")
+        book = nbformat.read(students, as_version=4)
+        statement = next(cell.source for cell in book.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == "02-kl-statement")
+        assert "练习" in statement and '`hint("02-kl")`' in statement and "solution(" not in statement
+        speaks = [cell.source for cell in book.cells if cell.cell_type == "code" and '"zh"' in cell.source]
+        assert len(speaks) == 1 and ("choose" in speaks[0]) == only
+    assert "nbgrader generate_assignment 02_elbo" in (tmp_path / "course True" / "README.md").read_text("utf-8")
+    assert "解法" in (tmp_path / "course True" / "README.md").read_text("utf-8")
+
+
 def test_the_cells_of_a_task_carry_what_nbgrader_asks_for(tmp_path):
     making.make(["02"], tmp_path / "course", root=clone(tmp_path / "clone"))
     book = nbformat.read(tmp_path / "course" / "source" / NAME / f"{NAME}.ipynb", as_version=4)

@@ -23,6 +23,7 @@ ENTRIES = {
 }
 
 WORDS = {"free bits": "自由比特", "distance": "距离"}
+TOLD = {"of a kind": "某一种"}
 
 
 @pytest.fixture
@@ -33,6 +34,8 @@ def chinese(monkeypatch):
         made.add(key, value)
     for word, value in WORDS.items():
         made.add(word, value, context=language.TABLE)
+    for text, value in TOLD.items():
+        made.add(text, value, context=language.RESULT)
     mofile.write_mo(content, made)
     content.seek(0)
     monkeypatch.setattr(language, "_current", gettext.GNUTranslations(content))
@@ -118,3 +121,28 @@ def test_an_error_says_its_sentence_in_the_readers_language(chinese):
         assert str(error) == "beta 为 -1；请给出不小于 0 的数。" and error.args == (str(error),)
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
         assert str(kind("As it is: {this}.")) == "As it is: {this}." and str(kind()) == ""
+
+
+def test_a_stored_results_words_are_retold_and_its_numbers_stay(chinese):
+    result = {
+        "name": "of a kind",
+        "protocol": {"count": "of a kind", "more": ["of a kind", "not known"]},
+        "rows": [{"differs": "of a kind", "method": "of a kind", "n": 3}, 4.5],
+        "judge": None,
+    }
+    said = language.retold(result)
+    assert said["protocol"] == {"count": "某一种", "more": ["某一种", "not known"]} and said["judge"] is None
+    assert said["rows"] == [{"differs": "某一种", "method": "of a kind", "n": 3}, 4.5] and said["name"] == "of a kind"
+    assert list(language.texts_of(result)) == ["of a kind", "of a kind", "not known", "of a kind"]
+
+
+def test_sentences_are_joined_as_the_language_does(monkeypatch):
+    assert language.sentences("One.", "", "Two.") == "One. Two."
+    monkeypatch.setattr(language, "_name", "zh")
+    assert language.sentences("一。", "", "二。") == "一。二。"
+
+
+def test_within_speaking_all_is_in_the_language_and_afterwards_as_before():
+    with language.speaking("zh"):
+        assert language.chosen() == "zh" and language.say("Right") == "正确"
+    assert language.chosen() == "en" and language.say("Right") == "Right"

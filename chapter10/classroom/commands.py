@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from chapter10.language import LANGUAGES, chosen
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Hang `classroom` with its commands into a command line; each sets `run`, a function options -> exit code."""
@@ -24,6 +26,7 @@ def _add_make(commands) -> None:
     parser.add_argument("notebooks", nargs="+", metavar="NN", help="such as 04 or 04_vae")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where to; made if it isn't there")
     parser.add_argument("--exercises-only", action="store_true", help="the exercises and the code they need, without the reading")
+    parser.add_argument("--language", choices=LANGUAGES, help="of the edition (default: CHAPTER10_LANGUAGE, else en)")
     parser.add_argument("--replace", action="store_true", help="write over files of other content (else nothing is written)")
     parser.set_defaults(run=_make)
 
@@ -31,7 +34,8 @@ def _add_make(commands) -> None:
 def _make(options: argparse.Namespace) -> int:
     from chapter10.classroom import making
 
-    for path in making.make(options.notebooks, options.out, options.exercises_only, options.replace):
+    language = options.language or chosen()
+    for path in making.make(options.notebooks, options.out, options.exercises_only, options.replace, language=language):
         print(f"Written: {path}")
     return 0
 

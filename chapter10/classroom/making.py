@@ -16,6 +16,7 @@ from chapter10.errors import InputError
 from chapter10.exercises import cells as exercises
 from chapter10.exercises.task import PRELUDE, Task, load
 from chapter10.files import write_atomic
+from chapter10.language import noted, say, speaking
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,15 +30,22 @@ c.ClearSolutions.code_stub = {"python": ""}  # the task's own stub stands before
 c.Execute.timeout = 300  # seconds for a cell
 c.OverwriteCells.add_missing_cells = True  # a check cell that a student deleted is put back
 '''
-README = """\
+README = noted(
+    """\
 `source/` holds your notebooks, with solutions; `students/` the same with stubs, to hand out without nbgrader.
 With nbgrader, in this folder: `nbgrader generate_assignment {name}`, then release, collect, and `nbgrader autograde {name}`.
 Without: `python -m chapter10 classroom grade HANDED_IN --out grades.csv` grades a folder of notebooks that came back.
 """
+)
 
 
 def make(
-    wanted: list[str], out: str | os.PathLike, exercises_only: bool = False, replace: bool = False, root: Path = texts.ROOT
+    wanted: list[str],
+    out: str | os.PathLike,
+    exercises_only: bool = False,
+    replace: bool = False,
+    root: Path = texts.ROOT,
+    language: str = "en",
 ) -> list[Path]:
     """Write the teacher's and the students' notebooks into a folder that nbgrader can take as a course; returns their paths.
 
@@ -47,25 +55,16 @@ def make(
         exercises_only: leave out all but the exercises and the code that they need.
         replace: write over what is there.
         root: the clone of the repository whose notebooks these are.
+        language: of the edition, "en" or "zh".
     Raises:
-        InputError: for a notebook that there isn't or that has no tasks, or where a file is there already.
+        InputError: for a notebook that there isn't or that has no tasks, a language without a catalogue, or where a file is there already.
         SaveError: where a file can't be written.
     """
-    import nbformat
-
     if not wanted:
         raise InputError("Name the notebooks to make, such as 02 or 02_elbo.")
-    folder, files = Path(out), {}
-    for name in texts.names(wanted, root):
-        cells = _exercises_of(name, root) if exercises_only else _cells_of(name, root)
-        if not any(cell.metadata.get("exercise") for cell in cells):
-            raise InputError("{name} has no exercises to grade. Choose another notebook.", name=name)
-        for place, students in ((Path("source", name, f"{name}.ipynb"), False), (Path("students", f"{name}.ipynb"), True)):
-            notebook = nbformat.v4.new_notebook(cells=[_made(cell, students) for cell in cells])
-            notebook.metadata.update({"kernelspec": dict(texts.KERNELSPEC), "language_info": {"name": "python"}})
-            files[place] = nbformat.writes(notebook) + "\n"
-    files[Path("nbgrader_config.py")] = CONFIG
-    files[Path("README.md")] = README.format(name=texts.names(wanted, root)[0])
+    with speaking(language):
+        files = _files(wanted, exercises_only, root, language)
+    folder = Path(out)
     for place, content in files.items():
         there = folder / place
         if there.is_file() and not replace and there.read_bytes() != content.encode("utf-8"):
@@ -76,6 +75,23 @@ def make(
     for place, content in files.items():
         write_atomic(folder / place, content.encode("utf-8"))
     return [folder / place for place in files if place.suffix == ".ipynb"]
+
+
+def _files(wanted: list[str], exercises_only: bool, root: Path, language: str) -> dict[Path, str]:
+    import nbformat
+
+    files: dict[Path, str] = {}
+    for name in texts.names(wanted, root, language):
+        cells = _exercises_of(name, root, language) if exercises_only else _cells_of(name, root, language)
+        if not any(cell.metadata.get("exercise") for cell in cells):
+            raise InputError("{name} has no exercises to grade. Choose another notebook.", name=name)
+        for place, students in ((Path("source", name, f"{name}.ipynb"), False), (Path("students", f"{name}.ipynb"), True)):
+            notebook = nbformat.v4.new_notebook(cells=[_made(cell, students) for cell in cells])
+            notebook.metadata.update({"kernelspec": dict(texts.KERNELSPEC), "language_info": {"name": "python"}})
+            files[place] = nbformat.writes(notebook) + "\n"
+    files[Path("nbgrader_config.py")] = CONFIG
+    files[Path("README.md")] = say(README, name=texts.names(wanted, root, language)[0])
+    return files
 
 
 def released(task: Task) -> str:
@@ -90,17 +106,18 @@ def solved(task: Task) -> str:
 
 def statement(source: str, task: Task) -> str:
     """A task's statement without the offer to show the solution."""
-    return source.replace(f' Solved it, or given up: `solution("{task.name}")`.', "")
+    offer, hint = exercises.help_with(task.name), say("Stuck: {hint}.", hint=f'`hint("{task.name}")`')
+    return source.replace(offer, hint)
 
 
 def checking(task: Task) -> str:
     return f'from chapter10.classroom import score\n\nscore("{task.name}", {", ".join(task.answers)})'
 
 
-def _cells_of(name: str, root: Path) -> list[NotebookNode]:
+def _cells_of(name: str, root: Path, language: str) -> list[NotebookNode]:
     import nbformat
 
-    path = texts.notebook_path(name, root)
+    path = texts.notebook_path(name, root, language)
     if not path.is_file():
         raise InputError(
             "There is no {name}. Write it from its text first: python -m chapter10 author sync {name_2}",
@@ -110,15 +127,21 @@ def _cells_of(name: str, root: Path) -> list[NotebookNode]:
     return nbformat.read(path, as_version=4).cells
 
 
-def _exercises_of(name: str, root: Path) -> list[NotebookNode]:
+def _exercises_of(name: str, root: Path, language: str) -> list[NotebookNode]:
     """Cells of a notebook that holds the exercises of another, each with the code that makes the names it may use."""
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
-    cells = _cells_of(name, root)
+    cells = _cells_of(name, root, language)
     order = [cell.metadata["exercise"] for cell in cells if cell.metadata.get("part") == "statement"]
     title = cells[0].source.partition("\n")[0].removeprefix("# ")
-    words = f"# Exercises: {title}\n\nThe reading is in `{name}.ipynb`. Run the cells from top to bottom. Stuck: `hint(...)`."
+    words = say(
+        "# Exercises: {title}\n\nThe reading is in `{name}.ipynb`. Run the cells from top to bottom. Stuck: `hint(...)`.",
+        title=title,
+        name=name,
+    )
     start = f"{PRELUDE.strip()}\n\nfrom chapter10.exercises import hint"
+    if language != "en":
+        start += f'\nfrom chapter10.language import choose\n\nchoose("{language}")'
     made = [new_markdown_cell(words, id="title"), new_code_cell(start, id="start")]
     for number, task in enumerate(map(load, order), 1):
         if task.setting.strip():

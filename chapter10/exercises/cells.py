@@ -20,9 +20,13 @@ PARTS = ("statement", "answer", "check")
 def statement(task: Task, number: int) -> str:
     minutes = say_of(task.minutes, "{count} minute", "{count} minutes")
     head = say("Exercise {number}: {title} ({minutes})", number=number, title=say(task.title), minutes=minutes)
-    calls = f'`hint("{task.name}")`', f'`solution("{task.name}")`'
-    help_ = say("Stuck: {hint}. Solved it, or given up: {solution}.", hint=calls[0], solution=calls[1])
-    return f"### {head}\n\n{say(task.statement).strip()}\n\n{help_}"
+    return f"### {head}\n\n{say(task.statement).strip()}\n\n{help_with(task.name)}"
+
+
+def help_with(name: str) -> str:
+    """The offer of hints and a solution, under a task's statement."""
+    calls = {"hint": f'`hint("{name}")`', "solution": f'`solution("{name}")`'}
+    return say("Stuck: {hint}. Solved it, or given up: {solution}.", **calls)
 
 
 def source(task: Task, part: str, number: int) -> str:
