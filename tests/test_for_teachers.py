@@ -363,10 +363,9 @@ def test_the_commands_for_a_class_are_the_projects():
     for words in given:
         assert callable(parser.parse_args(words).run)
     for option in set(re.findall(r"`(--[a-z-]+)", GRADING)):
-        value = {"--notebooks": ["02"], "--seconds": ["9"], "--memory": ["9"], "--jobs": ["1"]}.get(
-            option, []
-        )
-        words = given[1] if value else given[0]
+        of_grade = {"--notebooks": ["02"], "--seconds": ["9"], "--memory": ["9"], "--jobs": ["1"]}
+        value = {**of_grade, "--language": ["zh"]}.get(option, [])
+        words = given[1] if option in of_grade else given[0]
         parser.parse_args([*words, option, *value])
     assert {name for name in re.findall(r"`(\w+)\(", GRADING)} - {"exit"} <= set(exercises.__all__)
 
