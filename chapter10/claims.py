@@ -13,7 +13,7 @@ from torch import Tensor
 
 from chapter10.environment import in_notebook
 from chapter10.errors import ClaimFailed, InputError
-from chapter10.language import noted, say, sentences
+from chapter10.language import noted, of_claim, say, sentences
 
 CHAPTER = {
     "right": noted("The chapter is right here."),
@@ -125,10 +125,10 @@ class Verdict:
         if not self.judged:
             mark, colour = "–", EDGES["grey"]
         chapter = f" <em>{html.escape(self._chapter)}</em>" if self._chapter else ""
-        told = say("Claim: {word}", word=self.word.lower())
+        told, head = say("Claim: {word}", word=self.word.lower()), say("{word}.", word=self.word)
         return (
             f'<div role="note" aria-label="{html.escape(told)}" style="{box_style(colour)}">'
-            f'<strong>{mark} {say("{word}.", word=self.word)}</strong> {html.escape(self.statement)}'
+            f'<strong>{mark} {head}</strong> {html.escape(self.statement)}'
             f'<div style="margin-top:4px">{html.escape(self._evidence)}{chapter}</div></div>'
         )
 
@@ -180,6 +180,7 @@ def claim(
             "The measurement of a claim is one number, found {kind}.",
             kind=type(measured).__name__,
         ) from None
+    section, unit, over = map(of_claim, (section, unit, over))
     verdict = Verdict(statement, section, measured, criterion, unit, over, chapter, judged)
     _ledger[statement] = verdict  # a cell run again replaces its entry
     _show(verdict)

@@ -19,6 +19,7 @@ from typing import Any
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DOMAIN = "chapter10"
+CLAIM = "of a claim"  # its unit, what it is over, its section: short words, which may be keys elsewhere
 RESULT = "of a stored result"  # and of the words that stand in one
 # A result's keys whose texts are for a reader.
 RETOLD = ("protocol", "differs", "judge", "source", "rerun_source", "published_source", "published_active_units")
@@ -159,6 +160,11 @@ def _each_text(item: Any, change: Callable[[str], str]) -> Any:
     if isinstance(item, list):
         return [_each_text(part, change) for part in item]
     return {key: _each_text(part, change) for key, part in item.items()} if isinstance(item, dict) else item
+
+
+def of_claim(words: str) -> str:
+    """A claim's unit, section, or what it was measured over, in the reader's language, where no cell has said it so already."""
+    return _current.pgettext(CLAIM, words) if words else words
 
 
 def cells_of(line: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 `python -m chapter10 measure precision-mnist` trains each recipe for a moment as it is, in bfloat16, and compiled; the ways
 take turns, so that whatever else the machine does falls on all of them. A recipe keeps the plain way unless another is at
-least `PAYS` times as fast: below that, weights that any processor makes alike are worth more than the seconds. What was
+least `PAYS` times as fast in every run: below that, weights that any processor makes alike are worth more than the seconds. What was
 found is told with the recipe (`recipes.measured_ways`).
 """
 

@@ -87,8 +87,8 @@ def english_in(output: nbformat.NotebookNode) -> list[str]:
     for text in texts_:
         alts = " | ".join(re.findall(r'alt="([^"]*)"', text))
         shown = re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(script|style|pre).*?</\1>", "", text)) + alts
-        shown = re.sub(r"`[^`]*`|--\S+|python -m chapter10 .*|^\w*Error: .*$", "", html.unescape(shown), flags=re.M)
-        found += re.findall(r"[A-Za-z][A-Za-z'’]+(?:,? [A-Za-z'’]{2,}){3,}", shown)
+        shown = re.sub(r"`[^`]*`|--\S+|python -m chapter10 .*|\w*Error: [^|\n]*", "", html.unescape(shown))
+        found += re.findall(r"[A-Za-z][A-Za-z'’]+(?: [A-Za-z'’]{2,}){3,}", shown)
     return found
 
 

@@ -4,6 +4,7 @@ import ast
 import gettext
 import io
 import pickle
+from pathlib import Path
 
 import pytest
 from babel.messages import mofile
@@ -146,3 +147,14 @@ def test_within_speaking_all_is_in_the_language_and_afterwards_as_before():
     with language.speaking("zh"):
         assert language.chosen() == "zh" and language.say("Right") == "正确"
     assert language.chosen() == "en" and language.say("Right") == "Right"
+
+
+def test_no_message_stands_inside_an_f_string_where_the_extraction_does_not_see_it():
+    found = []
+    for path in Path(language.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                calls = [call for call in ast.walk(node) if isinstance(call, ast.Call) and call.args]
+                calls = [call for call in calls if getattr(call.func, "id", "") in ("say", "say_of", "noted")]
+                found += [f"{path.name}:{node.lineno}" for call in calls if isinstance(call.args[0], ast.Constant)]
+    assert found == []

@@ -49,7 +49,7 @@ def test_the_recipes_are_as_the_measurement_says():
     assert rows and all(row["recipe"] == "vae20-mnist" for row in rows)
     for name in recipes.kinds("mnist"):
         recipe, ways = recipes.get(name), recipes.measured_ways(name)
-        best = {way: max(row[way] or 0 for row in ways) for way in ("bfloat16", "compiled")}
-        assert (recipe.precision == "bfloat16") == (best["bfloat16"] >= precision_study.PAYS), name
-        assert recipe.compile == (best["compiled"] >= precision_study.PAYS), name
+        least = {way: min(row[way] or 0 for row in ways) for way in ("bfloat16", "compiled")}
+        assert (recipe.precision == "bfloat16") == (least["bfloat16"] >= precision_study.PAYS), name
+        assert recipe.compile == (least["compiled"] >= precision_study.PAYS), name
     assert recipes.measured_ways("beta16-shapes") == []

@@ -19,7 +19,7 @@ from chapter10.authoring import chinese
 from chapter10.authoring.texts import ROOT, names, notebook_path, parse, text_path
 from chapter10.errors import InputError
 from chapter10.files import write_atomic
-from chapter10.language import DOMAIN, LANGUAGES, RESULT, SENTENCE, TABLE, cells_of, template, texts_of
+from chapter10.language import CLAIM, DOMAIN, LANGUAGES, RESULT, SENTENCE, TABLE, cells_of, template, texts_of
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog, Message
@@ -79,6 +79,12 @@ def of_code(source: str) -> Iterator[Found]:
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
 
     def walk(node: ast.AST) -> Iterator[Found]:
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("claim"):
+            for keyword in node.keywords:
+                if keyword.arg in ("unit", "over", "section") and isinstance(keyword.value, ast.Constant):
+                    words = keyword.value.value
+                    if re.search("[A-Za-z]{2,}", words) and not SENTENCE.search(words):
+                        yield Found(words, "", context=CLAIM)
         if id(node) in docstrings and isinstance(node, ast.Constant):
             return
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SENTENCE.search(node.value):
@@ -114,18 +120,17 @@ def of_tasks() -> Iterator[Found]:
                 yield Found(message, place)
 
 
-def of_tables(said: set[str], root: Path = ROOT) -> Iterator[Found]:
-    """The words in the cells of the tables that the English notebooks show, other than those of sentences that are `said` already."""
+def of_tables(root: Path = ROOT) -> Iterator[Found]:
+    """The words in the cells of the tables that the English notebooks show: they may be keys where the table is made."""
     import nbformat
 
-    known = {cell.strip(" *") for message in said if "|" in message for cell in cells_of(message)}
     for name in names(root=root):
         path = notebook_path(name, root)
         for cell in nbformat.read(path, as_version=4).cells if path.is_file() else ():
             for output in cell.get("outputs", ()):
                 lines = output.get("data", {}).get("text/markdown", "").splitlines()
                 for word in (word.strip(" *") for line in lines if line.startswith("|") for word in cells_of(line)):
-                    if re.search("[A-Za-z]{3,}", word) and not re.search("[0-9`]", word) and word not in known:
+                    if re.search("[A-Za-z]{3,}", word) and not re.search("[0-9`]", word):
                         yield Found(word, path.relative_to(root).as_posix(), context=TABLE)
 
 
@@ -142,10 +147,10 @@ def extracted(root: Path = ROOT) -> Catalog:
 
     made = Catalog(project=DOMAIN, charset="utf-8")
     for found in (*of_package(root), *of_scripts(root), *of_cells(root), *of_tasks()):
-        made.add(found.id, None, [(found.place, 0)], auto_comments=found.comments)
+        made.add(found.id, None, [(found.place, 0)], auto_comments=found.comments, context=found.context)
     for found in of_results(root):
         made.add(found.id, None, [(found.place, 0)], context=found.context)
-    for found in of_tables({message.id for message in made if isinstance(message.id, str)}, root):
+    for found in of_tables(root):
         made.add(found.id, None, [(found.place, 0)], context=found.context)
     return made
 

@@ -33,7 +33,7 @@ BESIDE = {  # what may not stand so: the pattern, and what to do
     rf"{HAN}\(|{HAN} \([A-Za-z]{{3}}|\( ?{HAN}|{HAN} ?\)|\){HAN}": "brackets in Chinese are （ and ）",
     rf'{HAN}"|"{HAN}': "quotation marks in Chinese are “ and ”",
     rf"{HAN}{LATIN}|{LATIN}{HAN}": "a space belongs between Chinese and Latin letters or figures",
-    r"[ \t](?=[，。；：？！、）”])|(?<=[，。；：？！、（“])[ \t]+(?=\S)": "no space beside Chinese punctuation",
+    r"[ \t](?=[，。；：？！、）”])|(?<=[，。；：？！、（“])[ \t]+(?=[^\s|])": "no space beside Chinese punctuation",
     rf"{HAN}[ \t]+{HAN}": "no space between Chinese characters",
     rf"{HAN}%|\d %": "a per cent sign stands at its number, without a space",
 }

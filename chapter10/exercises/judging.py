@@ -52,11 +52,11 @@ class Verdict:
     def _repr_html_(self) -> str:
         mark, colour = {"right": "✓", "unanswered": "…"}.get(self.kind, "→"), COLOURS.get(self.kind, EDGES["brown"])
         notes = "".join(f'<div style="margin-top:4px">{html.escape(note)}</div>' for note in self.notes)
-        told = say("Exercise {task}: {word}", task=self.task, word=self.word.lower())
+        told, head = say("Exercise {task}: {word}", task=self.task, word=self.word.lower()), say("{word}.", word=self.word)
+        text = sentences(self.text, say("Section {section}.", section=self.section))
         return (
             f'<div role="note" aria-label="{html.escape(told)}" style="{box_style(colour)};'
-            f'white-space:pre-line"><strong>{mark} {say("{word}.", word=self.word)}</strong> '
-            f"{html.escape(sentences(self.text, say('Section {section}.', section=self.section)))}{notes}</div>"
+            f'white-space:pre-line"><strong>{mark} {head}</strong> {html.escape(text)}{notes}</div>'
         )
 
 

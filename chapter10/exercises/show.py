@@ -30,7 +30,8 @@ class Hint:
 
     def _repr_html_(self) -> str:
         words = html.escape(say(self.task.hints[self.number - 1]))
-        return f'<div role="note" style="{BOX}"><strong>{say("{word}.", word=self.head)}</strong> {words}{_notes(self.note)}</div>'
+        head = say("{word}.", word=self.head)
+        return f'<div role="note" style="{BOX}"><strong>{head}</strong> {words}{_notes(self.note)}</div>'
 
 
 @dataclass(frozen=True)
