@@ -13,8 +13,9 @@ TALLEST = 24000  # pixels; more would be no picture for a person
 def shoot(page: Browser, kind: str, name: str, theme: str) -> None:
     """What the window shows, as kind/name-theme.png."""
     folder = Path(os.environ.get("CHAPTER10_SCREENSHOTS") or ROOT / "screenshots") / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    page.page.screenshot(path=folder / f"{name}-{theme}.png")
+    path = folder / f"{name}-{theme}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.page.screenshot(path=path)
 
 
 def shoot_whole(page: Browser, kind: str, name: str, theme: str) -> None:

@@ -16,8 +16,10 @@ from lab_server import Lab
 from shots import TALLEST, shoot
 
 from chapter10.authoring.texts import ROOT
+from chapter10.pytest_summary import FROM_END_TO_END
 
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+# All English ones, and of the Chinese edition, whose code is the same, the one that nbval runs as well.
+NOTEBOOKS = [*sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")), f"zh/{FROM_END_TO_END}"]
 WIDTH, HEIGHT = 1300, 1000
 STARTS, RUNS = 60, 240  # s in which JupyterLab must be there; in which a notebook must have run at the smallest scale
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
