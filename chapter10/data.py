@@ -212,7 +212,7 @@ def _read_file(name: str, path: Path, mend: str | None = None) -> Tensor:
         raise DataError(
             "{path} is {words}: {count:,} bytes; {expected}. {mend}",
             path=path,
-            words=say("cut off") if len(content) < size else say("too long"),
+            words=say("cut short") if len(content) < size else say("too long"),
             count=len(content),
             expected=expected,
             mend=mend,
