@@ -57,6 +57,11 @@ PROBE_SECONDS = 1.5  # until the network counts as absent
 READ_SECONDS = 10.0  # until a download that stands still is given up
 
 
+def title(name: str) -> str:
+    """What a data set is called, in the reader's language."""
+    return say(TITLES[name])
+
+
 @dataclass(frozen=True)
 class Images:
     """Images and labels in memory.

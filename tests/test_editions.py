@@ -96,6 +96,7 @@ print(f"{a}: {b:.2f}", f"{'one sentence here'} {c} words")
 '''
     found = {message.id: message.comments for message in of_code(code)}
     assert list(found) == [
+        "nats",  # a claim's unit, in a context of its own
         "It holds. Really",
         "{0} of {1} seeds",
         "{0} {1} words",

@@ -178,7 +178,8 @@ def fill(text: str, name: str, root: Path = ROOT, language: str = "en") -> str:
     cells = notebook.cells
     if not cells or not re.match(r"# .+", cells[0].source):
         raise InputError(
-            f"notebooks/text/{name}.md must begin with a cell of text whose first line is its title: '# ...'."
+            "notebooks/text/{name}.md must begin with a cell of text whose first line is its title: '# ...'.",
+            name=name,
         )
     others = tuple(other for other in readable_in(name, root) if other != language)
     title, line = cells[0], links_line(name, address, language, others)
@@ -255,7 +256,9 @@ def _with_blocks(text: str, blocks: dict[str, str], where: str) -> str:
         pattern = re.compile(rf"(<!-- {key} -->\n).*?(\n?<!-- /{key} -->)", re.S)
         if not pattern.search(text):
             raise InputError(
-                f"{where} has no block between <!-- {key} --> and <!-- /{key} -->. Put the two markers back."
+                "{where} has no block between <!-- {key} --> and <!-- /{key} -->. Put the two markers back.",
+                where=where,
+                key=key,
             )
         text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2].lstrip()}", text)
     return text
