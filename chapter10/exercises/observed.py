@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
-from chapter10.exercises import look
 from chapter10.exercises.task import Task
 from chapter10.language import noted, say, template
 
@@ -26,7 +25,6 @@ NOTES = (  # what `look` itself notes
     noted("an {0}"),
     noted("number {0}"),
 )
-LOOKS = {name for name, _ in inspect.getmembers(look.Look, inspect.isfunction) if not name.startswith("_")} - {"call"}
 
 
 def said(task: Task, text: str) -> str:
