@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     authoring.add_parser(commands)
     classroom.add_parser(commands)
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # one that can't write a sign of the language writes its number
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         choose()  # as CHAPTER10_LANGUAGE says
         return options.run(options) or 0

@@ -22,6 +22,7 @@ class Chapter10Error(Exception):
 
     def __init__(self, message: str = "", /, **values: Any):
         super().__init__(say(message, **values))
+        self.english = message.format(**values) if values else message  # the same in every language, to be compared
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this instead of formatting the stack.
@@ -30,6 +31,10 @@ class Chapter10Error(Exception):
 
 class InputError(Chapter10Error, ValueError):
     """An argument has the wrong shape, range, type or size."""
+
+
+class NoAnswer(InputError):
+    """Code that should have made an answer doesn't define it."""
 
 
 class DataError(Chapter10Error):

@@ -73,7 +73,7 @@ def save_result(name: str, result: dict[str, Any], path: str | os.PathLike | Non
 
 # What the parts of a protocol are called.
 noted("generator"), noted("discriminator"), noted("batch"), noted("adam"), noted("critics"), noted("r1"), noted("count")
-noted("mixtures"), noted("data"), noted("time")
+noted("mixture"), noted("mixtures"), noted("data"), noted("time")
 
 
 def told(parts: dict[str, str] | list[str]) -> str:

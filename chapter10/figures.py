@@ -115,7 +115,7 @@ def spell(figure: "Figure") -> None:
             if font is None:
                 text.set_text(CHINESE.sub("", text.get_text()))
             else:
-                text.set_fontfamily([*text.get_fontfamily(), font])
+                text.set_fontfamily([*dict.fromkeys([*text.get_fontfamily(), font])])
 
 
 def _refuse_chinese(figure: "Figure") -> None:

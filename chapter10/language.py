@@ -11,6 +11,7 @@ import gettext
 import os
 import re
 import string
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ _name = "en"
 
 def choose(language: str | None = None) -> str:
     """Speak this language from now on, in this process and in the cells of its notebook. Returns its name.
+
+    Processes that this one starts speak what CHAPTER10_LANGUAGE says.
 
     Args:
         language: "en" or "zh"; else the variable CHAPTER10_LANGUAGE; else "en".
@@ -78,10 +81,10 @@ def catalogue(language: str) -> gettext.NullTranslations:
     folder = str(files("chapter10") / "locale")
     try:
         return gettext.translation(DOMAIN, folder, [language])
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, UnicodeDecodeError, ValueError, struct.error) as error:
         raise InputError(
-            "The catalogue of the language {language!r} can't be read ({error}). Install the package anew, or make it: "
-            "python -m chapter10 author catalogue",
+            "The catalogue of the language {language!r} can't be read ({error}). Install the package anew, or make it in a clone: "
+            "python -m chapter10 author catalogue --language {language}, with CHAPTER10_LANGUAGE unset.",
             language=language,
             error=error,
         ) from None
@@ -228,8 +231,15 @@ def _translate_cells() -> None:
     if shell is None:
         return
     shell.ast_transformers[:] = [other for other in shell.ast_transformers if not isinstance(other, Cells)]
-    markdown = shell.display_formatter.formatters["text/markdown"]
-    markdown.pop("IPython.core.display.Markdown", None)
+    markdown, named = shell.display_formatter.formatters["text/markdown"], "IPython.core.display.Markdown"
+    if markdown.pop(named, None) not in (None, _markdown):
+        return  # the reader shows Markdown in a way of their own
     if _name != "en":
         shell.ast_transformers.append(Cells())
-        markdown.for_type_by_name("IPython.core.display", "Markdown", lambda shown: in_tables(shown.data))
+        markdown.for_type_by_name(*named.rsplit(".", 1), _markdown)
+
+
+def _markdown(shown: Any) -> Any:
+    """How a Markdown text of a cell is shown: with its tables' words in the reader's language."""
+    text = in_tables(shown.data)
+    return (text, shown.metadata) if shown.metadata else text

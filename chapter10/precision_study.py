@@ -63,7 +63,7 @@ class _Way:
 
 
 def precision(subject: str, seed: int, window: float = WINDOW, device: str = "cpu") -> list[dict[str, Any]]:
-    """The recipes of a data set in each way, on one thread: a row each.
+    """The recipes of a data set in each way, on as many threads as torch has (`measure` gives it one): a row each.
 
     Returns:
         "steps_a_second" as it is (of the processor's seconds); "bfloat16" and "compiled": how many times as many; None

@@ -71,7 +71,7 @@ class Summary:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Of an edition with the same code as the English one, one notebook is run from end to end, unless others are asked for by name."""
-    if collection_path.suffix != ".ipynb" or collection_path.parent.parent.name != "notebooks":
+    if collection_path.suffix != ".ipynb" or collection_path.parent.parent != config.rootpath / "notebooks":
         return None
     named = any(Path(argument.split("::")[0]).resolve() == collection_path for argument in config.args)
     return None if named or collection_path.stem == FROM_END_TO_END else True

@@ -109,7 +109,7 @@ def speaks(node: ast.AST) -> list[str]:
         return [sentence for keyword in node.keywords for sentence in speaks(keyword.value)]
     if isinstance(node, ast.JoinedStr):
         words = re.sub(r"<[^>]*>|\{\d+\}", " ", language.template(node))
-        return [words] if language.SENTENCE.search(words) and ":" not in words.split(";")[0] else []
+        return [words] if language.SENTENCE.search(words) and not re.match(r"\s*[a-z-]+:[^ ]", words) else []
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) and " " in node.value and language.SENTENCE.search(node.value) else []
     return [sentence for child in ast.iter_child_nodes(node) for sentence in speaks(child)]

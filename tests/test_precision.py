@@ -154,6 +154,8 @@ def test_where_a_method_computes():
 def test_compiled_networks_let_a_graph_be_gone_through_twice():
     """As the VAE-GAN's step does: torch's default stops it with a RuntimeError about donated buffers."""
     config = pytest.importorskip("torch._functorch.config")
+    if not hasattr(config, "donated_buffer"):
+        pytest.skip("this version of torch frees no graph early")
     before = config.donated_buffer
     with computing("float32", "cpu", compiled=True):
         assert config.donated_buffer is False

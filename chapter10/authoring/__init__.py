@@ -29,7 +29,16 @@ from chapter10.authoring.generated import (
 )
 from chapter10.authoring.outputs import amiss
 from chapter10.authoring.running import filled, run, sync
-from chapter10.authoring.texts import ROOT, measured_name, names, notebook_path, parse, text_path, write
+from chapter10.authoring.texts import (
+    ROOT,
+    folder,
+    measured_name,
+    names,
+    notebook_path,
+    parse,
+    text_path,
+    write,
+)
 from chapter10.errors import Chapter10Error, InputError
 from chapter10.language import LANGUAGES
 
@@ -56,11 +65,17 @@ def problems(root: Path = ROOT) -> list[str]:
         except Chapter10Error as error:
             found.append(str(error))
     for language in (language for language in LANGUAGES if language != "en"):
-        for name in names(root=root, language=language):
-            if not notebook_path(name, root, language).is_file():
-                found.append(f"{text_path(name, Path(), language).as_posix()} has no notebook: {RUN} {name} --language {language}")
-                continue
-            found += _pair_problems(name, root, language)
+        theirs = set(names(root=root, language=language))
+        made = {path.stem for path in folder(root, language).glob("*.ipynb")}
+        place = folder(Path(), language).as_posix()
+        found += [f"{place}/text/{name}.md has no notebook: {RUN} {name} --language {language}" for name in sorted(theirs - made)]
+        found += [f"{place}/{name}.ipynb has no text in {place}/text" for name in sorted(made - theirs)]
+        found += [f"{place}/text/{name}.md renders no English text" for name in sorted(theirs - texts)]
+        for name in sorted(theirs & made & texts):
+            try:
+                found += _pair_problems(name, root, language)
+            except Chapter10Error as error:
+                found.append(str(error))
     for language in LANGUAGES:
         page = readme_path(root, language)
         if (page.is_file() or language == "en") and readme(root, language) != page.read_text("utf-8"):

@@ -176,6 +176,7 @@ def stored(language: str, root: Path = ROOT) -> Catalog:
 
 def update(language: str, root: Path = ROOT) -> list[str]:
     """Bring a language's catalogue in step with what is said, compile it, and say what is to be translated."""
+    _check(language)
     made = stored(language, root)
     made.update(extracted(root), no_fuzzy_matching=True, update_creation_date=False)
     made.obsolete.clear()  # git keeps them
@@ -206,12 +207,7 @@ def as_mo(made: Catalog) -> bytes:
 
 def problems(language: str, root: Path = ROOT) -> list[str]:
     """What is amiss with a language's catalogue, a sentence each."""
-    if language not in LANGUAGES or language == "en":
-        raise InputError(
-            "{language!r} is no language to translate to. There are: {choices}.",
-            language=language,
-            choices=', '.join(set(LANGUAGES) - {'en'}),
-        )
+    _check(language)
     found, made, wanted = [], stored(language, root), extracted(root)
     keys = {(message.context, message.id) for message in wanted if message.id}
     have = {(message.context, message.id): message for message in made if message.id}
@@ -223,6 +219,15 @@ def problems(language: str, root: Path = ROOT) -> list[str]:
     if not compiled.is_file() or compiled.read_bytes() != as_mo(made):
         found.append("the compiled catalogue is out of step: python -m chapter10 author catalogue")
     return sorted(found)
+
+
+def _check(language: str) -> None:
+    if language not in LANGUAGES or language == "en":
+        raise InputError(
+            "{language!r} is no language to translate to. There are: {choices}.",
+            language=language,
+            choices=", ".join(sorted(set(LANGUAGES) - {"en"})),
+        )
 
 
 def _entry_problems(message: Message) -> Iterator[str]:

@@ -71,8 +71,10 @@ def dump(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
-    """Run a notebook in place, in a kernel of this very Python. Returns (seconds, peak memory in MB or None).
+def execute(notebook: NotebookNode, folder: Path, language: str = "en") -> tuple[float, float | None]:
+    """Run a notebook in place, in a kernel of this very Python, which speaks that language where a cell names none.
+
+    Returns (seconds, peak memory in MB or None).
 
     Raises nbclient's CellExecutionError or CellTimeoutError at the first cell that fails.
     """
@@ -91,7 +93,7 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float | None]:
     )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as empty:  # the exercises' table is a new reader's, not the author's
-        environment = {**os.environ, PROGRESS: str(Path(empty) / "progress.jsonl"), AUTHORING: "1"}
+        environment = {**os.environ, PROGRESS: str(Path(empty) / "progress.jsonl"), AUTHORING: "1", "CHAPTER10_LANGUAGE": language}
         return _executed(client, manager, notebook, environment, start)
 
 
@@ -122,7 +124,7 @@ def run(name: str, root: Path = ROOT, language: str = "en") -> dict[str, Any]:
     text = filled(name, root, language)
     notebook = parse(text)
     try:
-        seconds, peak = execute(notebook, folder(root, language))
+        seconds, peak = execute(notebook, folder(root, language), language)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         path = text_path(name, Path(), language).as_posix()
         raise InputError("{path} does not run: {error}\nNothing was changed.", path=path, error=error) from None

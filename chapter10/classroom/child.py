@@ -25,7 +25,7 @@ import torch
 from chapter10 import data
 from chapter10.classroom import answers, landlock
 from chapter10.classroom.reading import Cell
-from chapter10.errors import Chapter10Error, InputError
+from chapter10.errors import Chapter10Error, InputError, NoAnswer
 from chapter10.exercises import judging, sandbox
 from chapter10.exercises.record import VARIABLE
 from chapter10.exercises.task import Task, load
@@ -158,7 +158,7 @@ def _stopped(outcome: sandbox.Outcome) -> str:
     said = " ".join(str(error).split())[:300]
     if isinstance(error, SyntaxError):
         return f"Python can't read its cell: {error.msg}, in line {error.lineno}."
-    if isinstance(error, InputError) and "the code doesn't define" in said:
+    if isinstance(error, NoAnswer):
         return said
     if isinstance(error, SystemExit):
         return "Its cell ends the program (exit or quit)."

@@ -62,8 +62,9 @@ def make(
     """
     if not wanted:
         raise InputError("Name the notebooks to make, such as 02 or 02_elbo.")
+    chosen = texts.names(wanted, root, language)
     with speaking(language):
-        files = _files(wanted, exercises_only, root, language)
+        files = _files(chosen, exercises_only, root, language)
     folder = Path(out)
     for place, content in files.items():
         there = folder / place
@@ -77,11 +78,11 @@ def make(
     return [folder / place for place in files if place.suffix == ".ipynb"]
 
 
-def _files(wanted: list[str], exercises_only: bool, root: Path, language: str) -> dict[Path, str]:
+def _files(chosen: list[str], exercises_only: bool, root: Path, language: str) -> dict[Path, str]:
     import nbformat
 
     files: dict[Path, str] = {}
-    for name in texts.names(wanted, root, language):
+    for name in chosen:
         cells = _exercises_of(name, root, language) if exercises_only else _cells_of(name, root, language)
         if not any(cell.metadata.get("exercise") for cell in cells):
             raise InputError("{name} has no exercises to grade. Choose another notebook.", name=name)
@@ -90,7 +91,7 @@ def _files(wanted: list[str], exercises_only: bool, root: Path, language: str) -
             notebook.metadata.update({"kernelspec": dict(texts.KERNELSPEC), "language_info": {"name": "python"}})
             files[place] = nbformat.writes(notebook) + "\n"
     files[Path("nbgrader_config.py")] = CONFIG
-    files[Path("README.md")] = say(README, name=texts.names(wanted, root, language)[0])
+    files[Path("README.md")] = say(README, name=chosen[0])
     return files
 
 

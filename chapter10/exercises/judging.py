@@ -93,7 +93,12 @@ class Sight:
 def _same_error(one: BaseException | None, other: BaseException | None) -> bool:
     if one is None or other is None:
         return one is other
-    return type(one) is type(other) and str(one)[:60] == str(other)[:60]
+    return type(one) is type(other) and _english(one)[:60] == _english(other)[:60]
+
+
+def _english(error: BaseException) -> str:
+    """Its words whatever the reader's language is: what is seen of the task's own code is kept, and the language may change."""
+    return getattr(error, "english", str(error))
 
 
 def _see(task: Task, answers: list[Any]) -> Sight:
@@ -373,7 +378,7 @@ def _about_the_shape(a: Tensor, b: Tensor) -> str:
 
 
 def _nothing(name: str, found: Seen, expected: Seen) -> str:
-    if found.note == "None":
+    if found.note == "None":  # which no language says otherwise
         return say("{name}: your code gives None. Is there a return?", name=_capital(name))
     if found.kind == "gradient":
         return say(

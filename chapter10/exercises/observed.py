@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from chapter10.exercises.task import Task
-from chapter10.language import noted, say, template
+from chapter10.language import chosen, noted, say, template
 
 NOTES = (  # what `look` itself notes
     noted("at least {0}"),
@@ -29,7 +29,7 @@ NOTES = (  # what `look` itself notes
 
 def said(task: Task, text: str) -> str:
     """The name of an observation, or a note on it, in the reader's language; in English where the catalogue has no words for it."""
-    return _said(text, templates(task.observe.__module__))
+    return text if chosen() == "en" else _said(text, templates(task.observe.__module__))
 
 
 def _said(text: str, known: tuple[str, ...]) -> str:
@@ -46,8 +46,11 @@ def _said(text: str, known: tuple[str, ...]) -> str:
 @cache
 def templates(module: str) -> tuple[str, ...]:
     """The messages with places that the observations of a module's tasks are made of; first those that begin with most words."""
-    source = inspect.getsource(sys.modules[module])
-    found = {message for message in (*messages(source), *NOTES) if "{" in message}
+    try:
+        own = messages(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError):  # a task that was made in a notebook has no file
+        own = iter(())
+    found = {message for message in (*own, *NOTES) if "{" in message}
     return tuple(sorted(found, key=lambda message: (len(message.split("{")[0]), len(message)), reverse=True))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from chapter10.errors import InputError
+from chapter10.errors import InputError, NoAnswer
 from chapter10.exercises.look import Enough, Look
 from chapter10.language import noted
 
@@ -99,7 +99,7 @@ class Task:
     def run(self, code: str) -> list[Any]:
         """The answers that some code defines, in the task's setting.
 
-        Raises InputError when one is missing; what the code itself raises goes through.
+        Raises NoAnswer when one is missing; what the code itself raises goes through.
         """
         namespace, file = dict(_setting(self.setting)), f"<{self.name}>"
         linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)  # for the line where it stops
@@ -108,7 +108,7 @@ class Task:
             exec(compile(code, file, "exec"), namespace)
         missing = [name for name in self.answers if name not in namespace]
         if missing:
-            raise InputError(
+            raise NoAnswer(
                 "Task {name} asks for {choices}; the code doesn't define {missing}.",
                 name=self.name,
                 choices=', '.join(self.answers),

@@ -148,6 +148,6 @@ def markdown(text: str, headings: Headings, resolve: Callable[[str], str], where
 
 def _joined(shown: str) -> str:
     """Lines of Chinese joined, but in code: browsers show the end of a line as a space, and there is none between its characters."""
-    parts = re.split(r"(<pre>.*?</pre>)", shown, flags=re.S)
+    parts = re.split(r"(<pre\b.*?</pre>)", shown, flags=re.S)
     parts[::2] = [re.sub(rf"({WIDE}(?:</\w+>)*)\n(?=(?:<\w[^>]*>)*{WIDE})", r"\1", part) for part in parts[::2]]
     return "".join(parts)
