@@ -221,7 +221,7 @@ EXPERIMENTS: dict[str, tuple[Callable[[str, int], list[dict[str, Any]]], Sequenc
     "critic": (critic_study.critic, critic_study.SUBJECTS),
     "coverage": (coverage.coverage, tuple(coverage.MIXTURES)),
     "packing": (coverage.packing, ("grid",)),
-    "precision": (precision_study.precision, recipes.SETS),
+    "precision": (precision_study.precision, ("mnist",)),
     "stacked": (stacked.stacked, ("mnist",)),
     "stacked-pacgan": (stacked.packed, ("mnist",)),
     "pacgan": (pacgan_study.pacgan, tuple(pacgan_study.MIXTURES)),

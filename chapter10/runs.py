@@ -348,7 +348,7 @@ def versions() -> dict[str, str]:
 
 
 def differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Where two dicts differ, as "torch 2.4.0 there, 2.5.0 here"."""
+    """Where two dicts differ, as "torch: 2.4.0 there, 2.5.0 here"."""
     names = [name for name in {**first, **other} if first.get(name) != other.get(name)]
     return [say("{key}: {there} there, {here} here", key=name, there=first.get(name), here=other.get(name)) for name in names]
 
@@ -368,7 +368,7 @@ def _check_same(run: Run, found: dict[str, Any]) -> None:
         )
     differing = differences(run.about["versions"], found["versions"])
     if torch.get_num_threads() != run.plan.threads:
-        differing.append(f"threads {run.plan.threads} there, {torch.get_num_threads()} here")
+        differing += differences({"threads": run.plan.threads}, {"threads": torch.get_num_threads()})
     if differing:
         print(f"It goes on, but maybe not to the very same weights: {'; '.join(differing)}.", file=sys.stderr)
 

@@ -362,6 +362,7 @@ LEAST_SEEDS = {
     "stacked-pacgan": 2,
     "packing": 10,
     "likelihood": 1,
+    "precision": 2,
     "ranking": 3,
     "ranking-rates": 1,
     "ranking-convolutions": 3,

@@ -326,7 +326,7 @@ def test_with_other_data_it_does_not_go_on_and_with_other_versions_it_warns(tmp_
     (folder / "run.json").write_text(content.replace(torch.__version__, "1.0"), "utf-8")
     assert main(["train", "--resume", str(folder)]) == 0
     assert (
-        f"maybe not to the very same weights: torch 1.0 there, {torch.__version__} here"
+        f"maybe not to the very same weights: torch: 1.0 there, {torch.__version__} here"
         in capsys.readouterr().err
     )
 
