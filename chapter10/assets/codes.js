@@ -23,9 +23,13 @@ const threes = (y, h, w, outs, ins, R, C) => {
   for (let o = 0, k = 0; o < outs; o++) for (let i = 0; i < ins; i++, k += 9) {
     const a = w[k], b = w[k + 1], c = w[k + 2], d = w[k + 3], e = w[k + 4], f = w[k + 5], p = w[k + 6], q = w[k + 7], r = w[k + 8];
     for (let row = 0, to = o * R * C; row < R; row++) {
-      let u = (i * (R + 2) + row) * columns, v = u + columns, z = v + columns;
+      let u = (i * (R + 2) + row) * columns + 2, v = u + columns, z = v + columns;
+      // Two of the three columns are the ones of the place before: each number is read once.
+      let u0 = h[u - 2], u1 = h[u - 1], v0 = h[v - 2], v1 = h[v - 1], z0 = h[z - 2], z1 = h[z - 1];
       for (let x = 0; x < C; x++, u++, v++, z++, to++) {
-        y[to] += a * h[u] + b * h[u + 1] + c * h[u + 2] + d * h[v] + e * h[v + 1] + f * h[v + 2] + p * h[z] + q * h[z + 1] + r * h[z + 2];
+        const u2 = h[u], v2 = h[v], z2 = h[z];
+        y[to] += a * u0 + b * u1 + c * u2 + d * v0 + e * v1 + f * v2 + p * z0 + q * z1 + r * z2;
+        u0 = u1; u1 = u2; v0 = v1; v1 = v2; z0 = z1; z1 = z2;
       }
     }
   }
@@ -63,11 +67,14 @@ const convolutions = layers => {
         let m = 0, scale = s[o], bias = b[o];
         if (norm) {
           let q = 0;
-          for (let e = begin; e < end; e++) m += y[e] / (R * C);
-          for (let e = begin; e < end; e++) q += (y[e] - m) ** 2 / (R * C);
-          scale /= Math.sqrt(q * scale * scale + 1e-5); bias = 0;
+          for (let e = begin; e < end; e++) m += y[e];
+          m /= R * C;
+          for (let e = begin; e < end; e++) { const v = y[e] - m; q += v * v; }
+          scale /= Math.sqrt(q / (R * C) * scale * scale + 1e-5); bias = 0;
         }
-        for (let e = begin; e < end; e++) y[e] = f((y[e] - m) * scale + bias);
+        bias -= m * scale;
+        if (f === ACT.relu) for (let e = begin; e < end; e++) { const v = y[e] * scale + bias; y[e] = v > 0 ? v : 0; }
+        else for (let e = begin; e < end; e++) y[e] = f(y[e] * scale + bias);
       }
       h = r < 2 ? y : shuffled(y, outs / (r * r), R, C, r);
       rows = R * r; columns = C * r;

@@ -135,27 +135,29 @@ const fresh = (sizes, u) => {
   for (let l = 1; l < sizes.length; l++) for (let k = (sizes[l - 1] + 1) * sizes[l]; k--;) p.push((2 * u() - 1) / Math.sqrt(sizes[l - 1]));
   return network(sizes, Float64Array.from(p));
 };
-// x [n, i] wᵀ -> [n, o]: the one product that everything below is made of. Blocks of 2 × 4 halve the time.
+// x [n, i] wᵀ -> [n, o]: the one product that everything below is made of. Blocks of 3 × 4 more than halve the time.
 const times = (x, w, n, I, O) => {
-  const y = new Float64Array(n * O), n2 = n - n % 2, O4 = O - O % 4;
+  const y = new Float64Array(n * O), n3 = n - n % 3, O4 = O - O % 4;
   const dots = (r, from, to) => {
     for (let o = from; o < to; o++) { let s = 0; for (let i = 0, k = o * I, at = r * I; i < I; i++) s += x[at + i] * w[k + i]; y[r * O + o] = s; }
   };
-  for (let r = 0; r < n2; r += 2) {
-    const at = r * I, bt = at + I, to = r * O, uo = to + O;
+  for (let r = 0; r < n3; r += 3) {
+    const at = r * I, bt = at + I, ct = bt + I, to = r * O, uo = to + O, vo = uo + O;
     for (let o = 0, k = 0; o < O4; o += 4, k += 4 * I) {
-      let s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
+      let s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0, u0 = 0, u1 = 0, u2 = 0, u3 = 0;
       for (let i = 0; i < I; i++) {
-        const g = x[at + i], h = x[bt + i], w0 = w[k + i], w1 = w[k + I + i], w2 = w[k + 2 * I + i], w3 = w[k + 3 * I + i];
-        s0 += g * w0; s1 += g * w1; s2 += g * w2; s3 += g * w3;
-        t0 += h * w0; t1 += h * w1; t2 += h * w2; t3 += h * w3;
+        const f = x[at + i], g = x[bt + i], h = x[ct + i], w0 = w[k + i], w1 = w[k + I + i], w2 = w[k + 2 * I + i], w3 = w[k + 3 * I + i];
+        s0 += f * w0; s1 += f * w1; s2 += f * w2; s3 += f * w3;
+        t0 += g * w0; t1 += g * w1; t2 += g * w2; t3 += g * w3;
+        u0 += h * w0; u1 += h * w1; u2 += h * w2; u3 += h * w3;
       }
       y[to + o] = s0; y[to + o + 1] = s1; y[to + o + 2] = s2; y[to + o + 3] = s3;
       y[uo + o] = t0; y[uo + o + 1] = t1; y[uo + o + 2] = t2; y[uo + o + 3] = t3;
+      y[vo + o] = u0; y[vo + o + 1] = u1; y[vo + o + 2] = u2; y[vo + o + 3] = u3;
     }
-    dots(r, O4, O); dots(r + 1, O4, O);
+    for (let q = r; q < r + 3; q++) dots(q, O4, O);
   }
-  if (n2 < n) dots(n2, 0, O);
+  for (let q = n3; q < n; q++) dots(q, 0, O);
   return y;
 };
 const turned = (a, rows, columns) => {

@@ -166,11 +166,11 @@ const painter = (h, w, smooth = false) => {
   const c = make('canvas', {width: w, height: h}), g = c.getContext('2d', {willReadFrequently: true});
   const im = g.createImageData(w, h);
   return (to, x, y, k, colour) => {
-    for (let i = 0, j = 0; i < h * w; i++) {
+    for (let i = 0, j = 0; colour && i < h * w; i++) {
       const p = colour(i);
       im.data[j++] = p[0]; im.data[j++] = p[1]; im.data[j++] = p[2]; im.data[j++] = 255;
     }
-    g.putImageData(im, 0, 0);
+    if (colour) g.putImageData(im, 0, 0);
     to.imageSmoothingEnabled = smooth;
     to.drawImage(c, x, y, w * k, h * k);
   };

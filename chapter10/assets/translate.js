@@ -27,6 +27,7 @@ KINDS.translation = (d, ui) => {
   const rules = {outlines: [outline], rotated: [turn, turnBack]}[d.pair];
   const digit = i => Float64Array.from(pixels.subarray(i * n, (i + 1) * n), v => v / 255);
 
+  const strips = [[], []];
   let at = d.start, drawn = false, x, y, back, known, pen = [h / 2, w / 2], down = false, keys = false, stale = true;
   const from = () => way.value === 'a' ? 0 : 1;
   const set = i => { at = i; drawn = down = false; stale = true; x = from() ? rules[0](digit(i)) : digit(i); };
@@ -96,8 +97,10 @@ KINDS.translation = (d, ui) => {
       S.show(g => {
         text(g, say("pick one, or draw in the field below"), 2, 15, {bold: 1});
         for (let i = 0; i < count; i++) {
-          const picture = from() ? rules[0](digit(i)) : digit(i);
-          paint(g, i * tile, T, tile / w, q => grey(Math.abs(ink - picture[q])));
+          // Each is painted once, and from then on only laid down.
+          const shown = strips[from()], picture = shown[i] ? null : from() ? rules[0](digit(i)) : digit(i);
+          shown[i] = shown[i] || painter(h, w);
+          shown[i](g, i * tile, T, tile / w, picture && (q => grey(Math.abs(ink - picture[q]))));
           frame(g, i * tile, T, tile, tile, LINE, 1);
           strip.all[i].setAttribute('aria-checked', !drawn && i === at);
         }
