@@ -79,6 +79,8 @@ def test_run_leaves_everything_in_order(root):
     assert generated.fill(before, "02_elbo", root) == before
     again = running.sync("02_elbo", root)
     assert again == notebook and authoring.problems(root) == []
+    # or jupytext would not open the notebook
+    assert texts.text_path("02_elbo", root).stat().st_mtime >= texts.notebook_path("02_elbo", root).stat().st_mtime
 
 
 def test_check_finds_what_is_out_of_step(root):

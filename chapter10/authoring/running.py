@@ -51,9 +51,15 @@ def sync(name: str, root: Path = ROOT, language: str = "en") -> NotebookNode:
     path = notebook_path(name, root, language)
     if path.is_file():
         notebook = with_outputs(notebook, nbformat.read(path, as_version=4))
-    write(text_path(name, root, language), text)
     write(path, dump(notebook))
+    _write_last(text_path(name, root, language), text)
     return notebook
+
+
+def _write_last(path: Path, text: str) -> None:
+    """Write a notebook's text, or touch it: jupytext opens no notebook that is more recent than its text."""
+    if not write(path, text):
+        os.utime(path)
 
 
 def filled(name: str, root: Path = ROOT, language: str = "en") -> str:
@@ -144,6 +150,6 @@ def run(name: str, root: Path = ROOT, language: str = "en") -> dict[str, Any]:
     }
     write(results_path(root), json.dumps({**measured(root), measured_name(name, language): row}, indent=1, sort_keys=True) + "\n")
     text = fill(text, name, root, language)  # now with the time just measured
-    write(text_path(name, root, language), text)
     write(notebook_path(name, root, language), dump(with_outputs(parse(text), notebook)))
+    _write_last(text_path(name, root, language), text)
     return row
