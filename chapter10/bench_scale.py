@@ -147,9 +147,7 @@ def core_speed() -> dict[str, float]:
 
 
 def _method(recipe: recipes.Recipe, device: str = "cpu") -> Any:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        method = recipe.method(recipe.build().to(device))
+    method = recipes.begin(recipe, 0, device)
     method.lr = 1e-4
     return method
 

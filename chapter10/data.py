@@ -113,7 +113,7 @@ def load(name: str = "auto", root: str | os.PathLike | None = None, download: bo
         images = _from_cache_or_network(name, download)
     told = say(
         "Data: {title}, {train:,} training and {test:,} test images of 28×28 ({source}).",
-        title=say(images.title), train=len(images.train), test=len(images.test), source=images.source,
+        title=title(images.name), train=len(images.train), test=len(images.test), source=images.source,
     )  # fmt: skip
     print(told)
     return images
@@ -175,7 +175,7 @@ def _read_file(name: str, path: Path, mend: str | None = None) -> Tensor:
         expected = say("expected {count:,} labels in {size:,} bytes", count=count, size=size)
     mend = mend or say(
         "Fetch {title} again and put its four unpacked files into {folder}/raw, or unset CHAPTER10_DATA to let it be downloaded.",
-        title=say(TITLES[name]),
+        title=title(name),
         folder=FOLDERS[name],
     )
     try:

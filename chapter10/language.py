@@ -129,40 +129,28 @@ def in_tables(text: str) -> str:
 
 def retold(result: Any) -> Any:
     """A stored result with the texts that are for a reader in the reader's language; all else as it is."""
-    if isinstance(result, list):
-        return [retold(item) for item in result]
-    if isinstance(result, dict):
-        return {key: _each_text(item, _of_result) if key in RETOLD else retold(item) for key, item in result.items()}
-    return result
+    return _in_result(result, lambda text: _current.pgettext(RESULT, text) if text else text)
 
 
-def texts_of(result: Any) -> Iterator[str]:
-    """The texts for a reader in a stored result."""
+def texts_of(result: Any) -> list[str]:
+    """The texts for a reader in a stored result, in their order."""
     found: list[str] = []
 
     def keep(text: str) -> str:
         found.append(text)
         return text
 
-    if isinstance(result, (list, dict)):
-        for key, item in result.items() if isinstance(result, dict) else enumerate(result):
-            if key in RETOLD:
-                _each_text(item, keep)
-            else:
-                found += texts_of(item)
-    yield from found
+    _in_result(result, keep)
+    return found
 
 
-def _of_result(text: str) -> str:
-    return _current.pgettext(RESULT, text) if text else text
-
-
-def _each_text(item: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(item, str):
-        return change(item)
+def _in_result(item: Any, change: Callable[[str], str], told: bool = False) -> Any:
+    """With the texts below a key of `RETOLD` changed; `told`: this is below one."""
+    if isinstance(item, dict):
+        return {key: _in_result(part, change, told or key in RETOLD) for key, part in item.items()}
     if isinstance(item, list):
-        return [_each_text(part, change) for part in item]
-    return {key: _each_text(part, change) for key, part in item.items()} if isinstance(item, dict) else item
+        return [_in_result(part, change, told) for part in item]
+    return change(item) if told and isinstance(item, str) else item
 
 
 def of_claim(words: str) -> str:
@@ -232,11 +220,13 @@ def _translate_cells() -> None:
         return
     shell.ast_transformers[:] = [other for other in shell.ast_transformers if not isinstance(other, Cells)]
     markdown, named = shell.display_formatter.formatters["text/markdown"], "IPython.core.display.Markdown"
-    if markdown.pop(named, None) not in (None, _markdown):
-        return  # the reader shows Markdown in a way of their own
+    way = markdown.pop(named, None)
+    if way in (None, _markdown):  # else the reader shows Markdown in a way of their own, which stays
+        way = None if _name == "en" else _markdown
+    if way is not None:
+        markdown.for_type_by_name(*named.rsplit(".", 1), way)
     if _name != "en":
         shell.ast_transformers.append(Cells())
-        markdown.for_type_by_name(*named.rsplit(".", 1), _markdown)
 
 
 def _markdown(shown: Any) -> Any:

@@ -31,9 +31,7 @@ class _Way:
     """One recipe, trained in one way, a window at a time."""
 
     def __init__(self, recipe: recipes.Recipe, images: data.Images, seed: int, way: str, device: str):
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.method = recipe.method(recipe.build().to(device))
+        self.method = recipes.begin(recipe, seed, device)
         self.method.lr = 1e-4
         self.device, self.compiled = device, way == "compiled"
         self.precision = "bfloat16" if way == "bfloat16" else "float32"

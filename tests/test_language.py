@@ -177,3 +177,22 @@ def test_every_message_that_is_written_out_is_extracted():
                 if isinstance(first, ast.Constant) and first.value not in known:
                     missed.append(f"{path.name}:{call.lineno}")
     assert missed == []
+
+
+def test_a_way_of_the_readers_own_to_show_markdown_stays(monkeypatch):
+    import IPython
+    from IPython.core.formatters import DisplayFormatter
+
+    class Shell:
+        ast_transformers = []
+        display_formatter = DisplayFormatter()
+
+    monkeypatch.setattr(IPython, "get_ipython", lambda: Shell)
+    Shell.display_formatter.formatters["text/markdown"].for_type_by_name(
+        "IPython.core.display", "Markdown", lambda shown: f"own: {shown.data}"
+    )
+    for name in ("zh", "en"):
+        monkeypatch.setattr(language, "_name", name)
+        language._translate_cells()
+        assert Shell.display_formatter.format(Markdown("| a |"))[0]["text/markdown"] == "own: | a |"
+        assert bool(Shell.ast_transformers) == (name == "zh")

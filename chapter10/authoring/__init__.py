@@ -53,30 +53,21 @@ MAX_MEGABYTES = 1500
 
 def problems(root: Path = ROOT) -> list[str]:
     """Everything that is amiss with notebooks, texts and README, one sentence each; empty when all is well."""
-    texts = set(names(root=root))
-    notebooks = {path.stem for path in (root / "notebooks").glob("*.ipynb")}
-    found = [f"notebooks/text/{name}.md has no notebook: {RUN} {name}" for name in sorted(texts - notebooks)]
-    found += [f"notebooks/{name}.ipynb has no text in notebooks/text" for name in sorted(notebooks - texts)]
-    unlisted = sorted(texts - CONTENTS.keys())
-    found += [f"{name} has no row in CONTENTS (chapter10/authoring/generated.py)" for name in unlisted]
-    for name in sorted(texts & notebooks):
-        try:
-            found += _pair_problems(name, root)
-        except Chapter10Error as error:
-            found.append(str(error))
-    for language in (language for language in LANGUAGES if language != "en"):
-        theirs = set(names(root=root, language=language))
-        made = {path.stem for path in folder(root, language).glob("*.ipynb")}
+    english = set(names(root=root))
+    unlisted = sorted(english - CONTENTS.keys())
+    found = [f"{name} has no row in CONTENTS (chapter10/authoring/generated.py)" for name in unlisted]
+    for language in LANGUAGES:
+        texts = set(names(root=root, language=language))
+        notebooks = {path.stem for path in folder(root, language).glob("*.ipynb")}
         place = folder(Path(), language).as_posix()
-        found += [f"{place}/text/{name}.md has no notebook: {RUN} {name} --language {language}" for name in sorted(theirs - made)]
-        found += [f"{place}/{name}.ipynb has no text in {place}/text" for name in sorted(made - theirs)]
-        found += [f"{place}/text/{name}.md renders no English text" for name in sorted(theirs - texts)]
-        for name in sorted(theirs & made & texts):
+        found += [f"{place}/text/{name}.md has no notebook: {_again(name, language)}" for name in sorted(texts - notebooks)]
+        found += [f"{place}/{name}.ipynb has no text in {place}/text" for name in sorted(notebooks - texts)]
+        found += [f"{place}/text/{name}.md renders no English text" for name in sorted(texts - english)]
+        for name in sorted(texts & notebooks & english):
             try:
                 found += _pair_problems(name, root, language)
             except Chapter10Error as error:
                 found.append(str(error))
-    for language in LANGUAGES:
         page = readme_path(root, language)
         if (page.is_file() or language == "en") and readme(root, language) != page.read_text("utf-8"):
             found.append(f"{page.name}: badges, clone line or table are not as generated: python -m chapter10 author links")
@@ -87,13 +78,18 @@ def problems(root: Path = ROOT) -> list[str]:
     return found
 
 
+def _again(name: str, language: str) -> str:
+    """The command that runs a notebook of an edition."""
+    return f"{RUN} {name}" + (f" --language {language}" if language != "en" else "")
+
+
 def _pair_problems(name: str, root: Path, language: str = "en") -> Iterator[str]:
     """What is amiss with one notebook and its text. Raises InputError for a text without a title."""
     import nbformat
 
     told = text_path(name, Path(), language).as_posix()
     text, path = text_path(name, root, language).read_text("utf-8"), notebook_path(name, root, language)
-    again = f"{RUN} {name}" + (f" --language {language}" if language != "en" else "")
+    again = _again(name, language)
     notebook = nbformat.read(path, as_version=4)
     if filled(name, root, language) != text:
         yield f"{told}: links, Colab cell or time are not as generated{' and the code as in English' * (language != 'en')}: {again}"

@@ -11,6 +11,7 @@ import string
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,12 +147,9 @@ def extracted(root: Path = ROOT) -> Catalog:
     from babel.messages.catalog import Catalog
 
     made = Catalog(project=DOMAIN, charset="utf-8")
-    for found in (*of_package(root), *of_scripts(root), *of_cells(root), *of_tasks()):
+    sources = of_package(root), of_scripts(root), of_cells(root), of_tasks(), of_results(root), of_tables(root)
+    for found in chain.from_iterable(sources):
         made.add(found.id, None, [(found.place, 0)], auto_comments=found.comments, context=found.context)
-    for found in of_results(root):
-        made.add(found.id, None, [(found.place, 0)], context=found.context)
-    for found in of_tables(root):
-        made.add(found.id, None, [(found.place, 0)], context=found.context)
     return made
 
 

@@ -16,12 +16,13 @@ from chapter10.errors import InputError
 
 HAN = r"[㐀-䶿一-鿿]"
 LATIN = r"[A-Za-z0-9Ͱ-Ͽ]"  # with Greek: μ and σ are read as letters
+SPAN, LEADS = r"`[^`\n]+`", r"(?<=\])\([^()\s]*\)"  # code in a sentence; where a link leads
 NOT_PROSE = [
     r"(?s)```.*?```",
     r"(?s)\$\$.*?\$\$",
     r"\$[^$\n]+\$",
-    r"`[^`\n]+`",
-    r"(?<=\])\([^()\s]*\)",  # where a link leads
+    SPAN,
+    LEADS,
     r"https?://[^\s)，。]+",
     r"<[^<>\n]+>",
 ]
@@ -86,7 +87,7 @@ def _words(cell: str) -> tuple[str, ...]:
 def prose(text: str) -> str:
     """The sentences of a text: code, formulas and addresses taken out, a word left in their place."""
     for pattern in NOT_PROSE:
-        text = re.sub(pattern, CODE if pattern != NOT_PROSE[4] else "", text)
+        text = re.sub(pattern, "" if pattern == LEADS else CODE, text)
     text = re.sub(r"\{[^{}\n]*\}", "0", text)  # a place for a value
     for _ in range(3):  # f(g(h(x)))
         text = re.sub(CALL, "", text)
@@ -117,7 +118,7 @@ def _loose_marks(text: str) -> Iterator[str]:
 
 def other_terms(english: str, chinese: str) -> Iterator[str]:
     """Where a translation doesn't keep to the table of terms."""
-    left = re.sub(NOT_PROSE[3], " ", english)
+    left = re.sub(SPAN, " ", english)
     for term in sorted(terms(), key=lambda term: -len(term.english)):  # "posterior collapse" before "posterior"
         found = term.pattern.search(left)
         if found:

@@ -47,16 +47,19 @@ class Verdict:
         return say(WORDS.get(self.kind, NOT_YET))
 
     def __repr__(self) -> str:
-        return f"[{self.word}] " + sentences(self.text, say("Section {section}.", section=self.section), *self.notes)
+        return f"[{self.word}] " + sentences(self._told, *self.notes)
+
+    @property
+    def _told(self) -> str:
+        return sentences(self.text, say("Section {section}.", section=self.section))
 
     def _repr_html_(self) -> str:
         mark, colour = {"right": "✓", "unanswered": "…"}.get(self.kind, "→"), COLOURS.get(self.kind, EDGES["brown"])
         notes = "".join(f'<div style="margin-top:4px">{html.escape(note)}</div>' for note in self.notes)
         told, head = say("Exercise {task}: {word}", task=self.task, word=self.word.lower()), say("{word}.", word=self.word)
-        text = sentences(self.text, say("Section {section}.", section=self.section))
         return (
             f'<div role="note" aria-label="{html.escape(told)}" style="{box_style(colour)};'
-            f'white-space:pre-line"><strong>{mark} {head}</strong> {html.escape(text)}{notes}</div>'
+            f'white-space:pre-line"><strong>{mark} {head}</strong> {html.escape(self._told)}{notes}</div>'
         )
 
 

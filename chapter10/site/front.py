@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from chapter10.authoring.generated import links_line, readme, readme_path
 from chapter10.errors import InputError
+from chapter10.figures import size_of
 from chapter10.language import say
 from chapter10.site.cells import Body, text_body
 from chapter10.site.edition import TEACHERS, Edition
@@ -32,7 +33,7 @@ def front(edition: Edition, links: Links) -> Body:
     source = _without(edition, PICTURE.sub(MARK, head)) + _run(edition, links.address) + credits_
     body = text_body(source, "", links, where)
     content = (files("chapter10") / "assets" / "overview.png").read_bytes()
-    width, height = (int.from_bytes(content[i : i + 4], "big") for i in (16, 20))
+    width, height = size_of(content)
     image = f'<img src="{links.up}overview.png" alt="{html.escape(match[1])}" width="{width}" height="{height}">'
     body.html = body.html.replace(MARK, image)
     return body
