@@ -11,6 +11,7 @@ the rows it would have with one process. Every process gets equally many: up to 
 With one process nothing here does anything: functions give back what they are given. B rows of a batch, N processes.
 """
 
+import gc
 import os
 import sys
 import time
@@ -293,4 +294,5 @@ def own_device(name: str | torch.device) -> str:
 def leave() -> None:
     """Go on as a process by itself. What is left to do, as measuring and storing, is for the first one."""
     if _joined():
+        gc.collect()  # links to the others that only a ring of references keeps: a process may abort where they outlive the group
         dist.destroy_process_group()
