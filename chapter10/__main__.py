@@ -1,6 +1,8 @@
 """The command line: `python -m chapter10 list | train | compare | sweep | measure | bench | author | classroom`."""
 
 import argparse
+import errno
+import os
 import sys
 
 from chapter10.errors import Chapter10Error, InputError, did_you_mean
@@ -24,13 +26,23 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         choose()  # as CHAPTER10_LANGUAGE says
-        return options.run(options) or 0
+        code = options.run(options) or 0
+        sys.stdout.flush()  # here, where a reader who has gone can still be met
+        return code
     except Chapter10Error as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:  # a run says how it goes on
         print(stop if stop.args else say("Stopped by hand; what was saved before is whole."), file=sys.stderr)
         return 130
+    except OSError as error:  # of standard output; who writes files tells of them with a sentence of its own
+        full = error.errno == errno.ENOSPC
+        if not full and not isinstance(error, BrokenPipeError):
+            raise
+        if full:  # else its reader has gone, as `| head` does, and needs no word
+            print(say("What is printed can't be written: the disk is full. Free some space."), file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where what is still to be written goes
+        return 1
 
 
 def _add_list(commands) -> None:

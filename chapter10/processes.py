@@ -14,7 +14,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,8 @@ from chapter10.parallel import check_same, leave, size
 
 # Seconds that a process waits for the others before it gives up; a dead one is noticed at once.
 TIMEOUT = 120.0
+# Seconds that a process waits, on its way out, to hear whether another has told why.
+PATIENCE = 10.0
 
 
 @contextmanager
@@ -138,7 +140,8 @@ def _tell(error: BaseException, store: dist.Store | None, me: int) -> int:
     if lost:
         error = ParallelError(
             "Another process of this run has ended without a word, or does not answer, so all end. It may have been killed, as "
-            "for want of memory. Started again, the training goes on from its last checkpoint, if it keeps any."
+            "for want of memory, or the network between two machines is cut. Started again, the training goes on from its last "
+            "checkpoint, if it keeps any."
         )
     if isinstance(error, KeyboardInterrupt):
         words = str(error) or say("Stopped by hand; what was saved before is whole.")
@@ -153,11 +156,19 @@ def _tell(error: BaseException, store: dist.Store | None, me: int) -> int:
 
 
 def _said(store: dist.Store | None, what: str, more: int) -> int:
-    """How often something has been said by any process, with what is added now."""
-    try:
-        return store.add(f"said/{what}", more) if store is not None else more
-    except RuntimeError:  # its keeper is gone: nobody can be asked
-        return more
+    """How often something has been said by any process, with what is added now; as far as its keeper answers."""
+    answers = []
+
+    def ask() -> None:
+        with suppress(RuntimeError):  # its keeper is gone: nobody can be asked
+            answers.append(store.add(f"said/{what}", more))
+
+    if store is not None:
+        # Without an end of its own the question waits for ever where the network between two machines is cut.
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(PATIENCE)
+    return answers[0] if answers else more
 
 
 def _is_connection(error: BaseException) -> bool:

@@ -164,6 +164,22 @@ def test_no_traceback_reaches_the_terminal(tmp_path):
     assert problems.startswith("InputError: The scale 'none' is not known. Choose one of: smoke, quick, full")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes and devices")
+def test_output_that_nobody_reads_or_that_finds_no_space_is_no_traceback():
+    listed = [sys.executable, "-m", "chapter10", "list"]
+    process = subprocess.Popen(listed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()  # before anything was read
+    problems = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), problems) == (1, "")
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full, onto which nothing can be written")
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(listed, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == "What is printed can't be written: the disk is full. Free some space.\n"
+
+
 @pytest.mark.parametrize(
     "command", [[], ["teach"], ["bench"], ["compare"], ["sweep", "f"], ["train", "ae2-digits", "--seed", "x"]]
 )

@@ -3,6 +3,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -313,6 +315,91 @@ def test_a_process_that_is_killed_ends_all_with_one_message(tmp_path):
     assert lines[0].startswith(
         "ParallelError: process 0 of 2: Another process of this run has ended without a word"
     )
+
+
+def test_a_keeper_of_words_that_does_not_answer_is_not_waited_for(monkeypatch):
+    """As where the network between two machines is cut: the question has no end, the process does."""
+    silent, asked = threading.Event(), []
+
+    class Unreachable:
+        def add(self, key, more):
+            asked.append((key, more))
+            silent.wait(60)
+
+    monkeypatch.setattr(processes, "PATIENCE", 0.2)
+    assert processes._said(Unreachable(), "anything", 1) == 1 and asked == [("said/anything", 1)]
+    silent.set()
+    kept = torch.distributed.HashStore()
+    assert [processes._said(kept, "anything", more) for more in (1, 1, 0)] == [1, 2, 2]
+
+
+def test_two_machines_with_folders_of_their_own_train_together_stop_and_go_on(tmp_path):
+    """Two of torchrun's agents, which find each other by its rendezvous; only the first has what the run leaves."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+
+    def on_both(*arguments: str, stop: bool = False) -> list[tuple[int, str, str]]:
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "CHAPTER10_DATA": str(tmp_path)}
+        agents = []
+        for here, folder in enumerate(folders):
+            found = [
+                "--rdzv-backend",
+                "c10d",
+                "--rdzv-endpoint",
+                f"127.0.0.1:{port}",
+                "--local-addr",
+                "127.0.0.1",
+            ]
+            found += ["--rdzv-conf", f"is_host={1 - here}", "--nnodes", "2", "--nproc-per-node", "1"]
+            command = [
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                *found,
+                "-m",
+                "chapter10",
+                "train",
+                *arguments,
+            ]
+            agents.append(
+                subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        try:
+            if stop:  # the second machine is asked to end, as a scheduler does it
+                end = time.monotonic() + 100
+                while not (folders[0] / "run" / "samples-0001.png").exists():
+                    assert agents[0].poll() is None and time.monotonic() < end, agents[0].communicate()[1]
+                    time.sleep(0.01)
+                agents[1].terminate()
+            said = [agent.communicate(timeout=200) for agent in agents]
+        finally:
+            for agent in agents:
+                agent.kill()
+                agent.wait()
+        return [(agent.returncode, *words) for agent, words in zip(agents, said)]
+
+    new = ["vae20-digits", "--scale", "smoke", "--epochs", "60", "--folder", "run"]
+    (ended, out, problems), (other, *_) = on_both(*new, stop=True)
+    assert ended != 0 and other != 0 and "train --resume run" in out + problems
+    run = runs.Run.read(folders[0] / "run")
+    assert run.status == "stopped" and len(run.rows()) < 60 and not list(folders[1].iterdir())
+
+    (ended, out, problems), (other, quiet, _) = on_both("--resume", "run")
+    assert (ended, other) == (0, 0), problems
+    assert "Stored: run" in out and quiet == "" and not list(folders[1].iterdir())
+    run = runs.Run.read(folders[0] / "run")
+    assert run.status == "done" and [row["epoch"] for row in run.rows()] == list(range(1, 61))
 
 
 def test_the_command_line_trains_with_two_and_the_first_writes(tmp_path):
