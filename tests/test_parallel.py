@@ -346,25 +346,19 @@ def test_two_machines_with_folders_of_their_own_train_together_stop_and_go_on(tm
         environment = os.environ | {"OMP_NUM_THREADS": "1", "CHAPTER10_DATA": str(tmp_path)}
         agents = []
         for here, folder in enumerate(folders):
-            found = [
-                "--rdzv-backend",
-                "c10d",
-                "--rdzv-endpoint",
-                f"127.0.0.1:{port}",
-                "--local-addr",
-                "127.0.0.1",
-            ]
-            found += ["--rdzv-conf", f"is_host={1 - here}", "--nnodes", "2", "--nproc-per-node", "1"]
+            # By their addresses' order torchrun numbers machines: the second's is only that, and never asked for.
+            found = f"--rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port} --rdzv-conf is_host={1 - here}"
+            found += f" --local-addr 127.0.0.{1 + here} --nnodes 2 --nproc-per-node 1"
             command = [
                 sys.executable,
                 "-m",
                 "torch.distributed.run",
-                *found,
+                *found.split(),
                 "-m",
                 "chapter10",
                 "train",
-                *arguments,
             ]
+            command += arguments
             agents.append(
                 subprocess.Popen(
                     command,
