@@ -8,7 +8,9 @@ autograd.
 B batch; a layer has I inputs and O outputs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
@@ -31,10 +33,23 @@ _ACTIVATIONS = {
 }
 
 
+_by_autograd: ContextVar[bool] = ContextVar("by_autograd", default=False)
+
+
+@contextmanager
+def by_autograd() -> Iterator[None]:
+    """While it lasts no network is taken for a chain: all gradients are autograd's, as they are on a GPU."""
+    token = _by_autograd.set(True)
+    try:
+        yield
+    finally:
+        _by_autograd.reset(token)
+
+
 def is_chain(layers: Sequence[nn.Module]) -> bool:
     """Whether this module knows each layer: linear, ReLU, leaky ReLU or tanh after a linear one, `nets.Dropout`."""
     kinds = [type(layer) for layer in layers]
-    return all(
+    return not _by_autograd.get() and all(
         kind in (nn.Linear, Dropout) or (kind in _ACTIVATIONS and before is nn.Linear)
         for before, kind in zip([None, *kinds], kinds)
     )

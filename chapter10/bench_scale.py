@@ -21,7 +21,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from chapter10 import data, recipes
+from chapter10 import backprop, data, recipes
 from chapter10.bench import MATRIX, judge
 from chapter10.errors import DataError, ParallelError
 from chapter10.experiments import machine
@@ -80,6 +80,7 @@ class Accelerator:
         return launches * self.launch * self.peak * self.share / flops
 
 
+# The exchange is taken to begin when all gradients are there; DistributedDataParallel begins with the first.
 FORMULA = (
     "seconds a step = max(operations / devices / (peak × share), launches × seconds a launch) "
     "+ 2 (devices − 1) × (4 bytes × weights / devices / link + latency)"
@@ -272,7 +273,7 @@ class Counted:
 
     Attributes:
         flops: operations (two a multiply-add) of its matrix products and convolutions, forward and backward.
-        launches: operations of torch that compute something; a GPU is sent about as many.
+        launches: operations of torch that compute something, with autograd's gradients: a GPU is sent about as many.
         weights: numbers that are trained, of all players.
     """
 
@@ -298,7 +299,7 @@ def count(method: Any, x: torch.Tensor) -> Counted:
     """One more step of the method on x [B, D], counted; the counters of torch itself."""
     with FlopCounterMode(display=False) as arithmetic:
         method.step(x)
-    with _Launches() as launches:
+    with backprop.by_autograd(), _Launches() as launches:
         method.step(x)
     groups = [group for optimizer in _optimizers(vars(method)) for group in optimizer.param_groups]
     trained = {id(p): p.numel() for group in groups for p in group["params"]}

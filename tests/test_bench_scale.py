@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from chapter10 import bench_scale, data, recipes
+from chapter10 import backprop, bench_scale, data, recipes
 from chapter10.bench_gan_epoch import multiplications
 from chapter10.bench_scale import Accelerator, Counted, Pace
 from chapter10.gan import Discriminator, GANTraining, Generator
 from chapter10.pytest_summary import peak_megabytes
-from chapter10.vae import VAE, VAETraining
+from chapter10.vae import VAE, VAETraining, by_hand
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,20 @@ def test_views_are_no_launches():
     x = torch.rand(4, 6)
     assert bench_scale.count(Steps(lambda x: x.view(6, 4).t()[1:]), x).launches == 0
     assert bench_scale.count(Steps(lambda x: (x.t() + 1).mul_(2).t().sum()), x).launches == 3
+
+
+def test_launches_are_those_of_autograd_for_no_gpu_runs_gradients_by_hand():
+    """And the step that follows has its gradients by hand again."""
+    torch.manual_seed(0)
+    model, x = VAE(784, 4, 16), torch.rand(8, 784).round()
+    assert by_hand(model, x)
+    with backprop.by_autograd():
+        assert not by_hand(model, x)
+    method = VAETraining(model)
+    method.step(x)  # the first one makes Adam's means
+    with bench_scale._Launches() as fewer:
+        method.step(x)
+    assert bench_scale.count(method, x).launches > fewer.count > 0 and by_hand(model, x)
 
 
 # Clocks
