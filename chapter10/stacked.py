@@ -280,6 +280,7 @@ def about_packed(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
             "Adam's rate 0.002 with a warm-up and half a cosine, samples by a moving average of G; 0.0002 throughout there",
             "one step of G for each of D's; two in the authors' code",
             "z is normal; uniform on (−1, 1) there",
+            "new stacks for each batch; the authors draw 128,000 once",
             "KL is held against the shares of the test images; against equal ones there",
             "the digits are recognised by this package's classifier",
         ],
