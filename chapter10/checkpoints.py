@@ -21,7 +21,7 @@ NAME = re.compile(r"step-(\d+)\.safetensors")
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written or read, and the training goes on all the same."""
+    """A checkpoint, or what else a training leaves, could not be written or read; it goes on all the same."""
 
 
 class Stored(NamedTuple):
@@ -142,7 +142,7 @@ class Checkpoints:
                 wrong.append(str(error))
                 continue
             if wrong:
-                _warn(say("{wrong} Training goes on from the one before, {path}.", wrong=wrong[0], path=stored.path.name))
+                warn(say("{wrong} Training goes on from the one before, {path}.", wrong=wrong[0], path=stored.path.name))
             return stored
         if wrong:
             raise CheckpointError(
@@ -181,7 +181,7 @@ class Checkpoints:
             )
             if last:
                 raise SaveError("{error} {kept}", error=error, kept=kept) from None
-            _warn(say("{error} {kept} Training goes on, and tries again at the next checkpoint.", error=error, kept=kept))
+            warn(say("{error} {kept} Training goes on, and tries again at the next checkpoint.", error=error, kept=kept))
             return False
         # One of a later step is what could not be read when training began: it must not count among the good ones.
         for old in [s for s in self.steps() if s <= step][: -self.keep]:
@@ -197,5 +197,5 @@ def keeper(checkpoint: "str | os.PathLike | Checkpoints | None") -> SingleFile |
     return SingleFile(checkpoint)
 
 
-def _warn(sentence: str) -> None:
+def warn(sentence: str) -> None:
     warnings.warn(sentence, CheckpointWarning, stacklevel=2)

@@ -15,8 +15,16 @@ TRIES, WAIT = 5, 0.1  # seconds: someone may be looking whether it is held at th
 
 @contextmanager
 def held(path: Path, what: str) -> Iterator[None]:
-    """Hold `path` for the block. Raises SaveError if another process does; `what` says in words what it guards."""
-    with open(path, "ab") as file:
+    """Hold `path` for the block. Raises SaveError if another process does, or it can't be written; `what` says in words what it guards."""
+    try:
+        file = open(path, "ab")
+    except OSError as error:
+        raise SaveError(
+            "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",
+            path=path,
+            value=error.strerror or error,
+        ) from None
+    with file:
         for _ in range(TRIES):
             if _try(file):
                 break

@@ -64,14 +64,19 @@ def share(x: Tensor) -> Tensor:
     count = world()
     if count == 1:
         return x
-    if len(x) < count:
+    check_rows(len(x))
+    return x[: len(x) // count * count][rank() :: count]
+
+
+def check_rows(rows: int) -> None:
+    """Raise InputError where a batch has fewer rows than there are processes."""
+    if rows < world():
         raise InputError(
             "A batch of {rows} can't be shared among {count} processes: give larger batches, or start at most {rows} "
             "(torchrun --nproc-per-node).",
-            rows=len(x),
-            count=count,
+            rows=rows,
+            count=world(),
         )
-    return x[: len(x) // count * count][rank() :: count]
 
 
 def whole(shape: Iterable[int]) -> tuple[int, ...]:
@@ -259,8 +264,18 @@ class Pace:
 
 
 def size() -> int:
-    """How many processes torchrun has started for this run, by its environment: known before they have joined."""
-    return int(os.environ.get("WORLD_SIZE") or 1)
+    """How many processes torchrun has started for this run, by its environment: known before they have joined.
+
+    Raises:
+        ParallelError: where that is no number from 1 up.
+    """
+    said = os.environ.get("WORLD_SIZE") or "1"
+    if not said.isdecimal() or int(said) < 1:
+        raise ParallelError(
+            "WORLD_SIZE is {said!r}, where torchrun sets a number of processes from 1 up. Unset it to train with one process.",
+            said=said,
+        )
+    return int(said)
 
 
 def own_device(name: str | torch.device) -> str:
@@ -279,8 +294,9 @@ def own_device(name: str | torch.device) -> str:
             name=str(name),
             count=size(),
         )
-    if kind == "cpu":
-        return "cpu"
+    # Where there is no GPU at all, `environment.check_device` says what is missing.
+    if kind == "cpu" or torch.cuda.device_count() == 0:
+        return kind
     if here >= torch.cuda.device_count():
         raise InputError(
             "This machine has {count} GPUs that PyTorch can use, and more processes were started: give torchrun "

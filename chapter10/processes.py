@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from datetime import timedelta
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,15 @@ def _versions() -> dict[str, str]:
         code.update(path.read_bytes())
     return {
         say("their version of torch"): torch.__version__,
-        say("their version of chapter10"): f"{version('chapter10')} ({code.hexdigest()[:12]})",
+        say("their version of chapter10"): f"{own_version()} ({code.hexdigest()[:12]})",
     }
+
+
+def own_version() -> str:
+    try:
+        return version("chapter10")
+    except PackageNotFoundError:  # it runs in a clone, where nobody installed it
+        return "not installed"
 
 
 def _store(timeout: float) -> dist.Store:
@@ -92,6 +99,14 @@ def _store(timeout: float) -> dist.Store:
     if not dist.is_available():
         raise ParallelError(
             "This PyTorch was built without torch.distributed: train with one process, without torchrun."
+        )
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if missing:
+        raise ParallelError(
+            "WORLD_SIZE is {count}, so {count} processes are to train together, but these variables are not set: {missing}. Start "
+            "them by torchrun, or unset WORLD_SIZE to train with one process.",
+            count=size(),
+            missing=", ".join(missing),
         )
     kept_by_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     store = dist.TCPStore(

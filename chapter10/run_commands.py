@@ -6,7 +6,9 @@ Nothing of torch is imported before a command needs it: `--help` answers at once
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import warnings
 
 from chapter10.errors import InputError
 from chapter10.language import say
@@ -95,8 +97,20 @@ def _add_train(commands) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     from chapter10 import processes
+    from chapter10.checkpoints import CheckpointWarning
 
-    with processes.joined():
+    shown = warnings.showwarning
+
+    def show(message, category, *where) -> None:
+        """Of the package's own, which line of it warns is of no use to who trains."""
+        if issubclass(category, CheckpointWarning):
+            print(f"{category.__name__}: {message}", file=sys.stderr, flush=True)
+        else:
+            shown(message, category, *where)
+
+    with processes.joined(), warnings.catch_warnings():
+        warnings.simplefilter("always", CheckpointWarning)
+        warnings.showwarning = show
         _check_together(options)
         return _begin(options) if options.resume is None else _resume(options.resume)
 
@@ -115,6 +129,7 @@ def _begin(options: argparse.Namespace) -> int:
     )
     # A slip of the pen is told before anything begins.
     recipe = recipes.changed(recipes.get(options.name), scale, changes)
+    parallel.check_rows(recipe.batch_size)
     found = environment.setup(seed=seed, scale=scale, device=parallel.own_device(device))
     precision.check(changes.precision, found.device)
     if parallel.rank() > 0:
@@ -148,14 +163,28 @@ def _resume(folder: str) -> int:
     from chapter10 import environment, parallel, recipes, runs
 
     plan, done = parallel.from_first(lambda: _plan_and_whether_done(folder))
+    if done:
+        if parallel.rank() == 0:
+            _show_run(runs.resume(folder))
+        return 0
     # The last bit of a sum hangs on the number of threads; here there may be fewer.
     threads = min(plan.threads, environment.usable_cores())
-    environment.setup(
-        seed=plan.seed, scale=plan.scale, device=parallel.own_device(plan.device), threads=threads
-    )
+    recipe = plan.made()
+    parallel.check_rows(recipe.batch_size)
+    device = parallel.own_device(plan.device)
+    try:
+        environment.check_device(device)
+    except InputError as error:
+        raise InputError(
+            "The run in {folder} began on {device}: go on with it where that is, or put another device into its run.json, and "
+            "the last digits of what it comes to will differ. {error}",
+            folder=folder,
+            device=plan.device,
+            error=error,
+        ) from None
+    environment.setup(seed=plan.seed, scale=plan.scale, device=device, threads=threads)
     if parallel.rank() > 0:
-        if not done:
-            recipes.take_part(plan.made(), plan.scale, plan.seed, plan.device)
+        recipes.take_part(recipe, plan.scale, plan.seed, plan.device)
         return 0
     _show_run(runs.resume(folder))
     return 0
@@ -169,7 +198,18 @@ def _plan_and_whether_done(folder: str):
 
 
 def _check_together(options: argparse.Namespace) -> None:
-    """Raise InputError for options that exclude each other."""
+    """Raise InputError for options that exclude each other, or can't be."""
+    empty = [name for name in (*FIXED, "resume") if getattr(options, name) == ""]
+    if empty:  # as of a variable of the shell that is not set: the default, or the folder one is in, is not what was meant
+        raise InputError(
+            "An empty text was given for {choices}: give a value, or leave it out.",
+            choices=", ".join(map(_flag, empty)),
+        )
+    if options.every_minutes is not None and not 0 < 60 * options.every_minutes < math.inf:
+        raise InputError(
+            "--every-minutes is {minutes:g}; give a number of minutes above 0, such as 10.",
+            minutes=options.every_minutes,
+        )
     if options.resume is not None:
         given = [name for name in FIXED if getattr(options, name) is not None]
         if given:
@@ -221,7 +261,7 @@ def _settings(given: list[str]) -> dict[str, float]:
 
 
 def _show_run(run) -> None:
-    print(f"Stored: {run.folder} (its page: {run.folder / 'report.html'})")
+    print(say("Stored: {folder} (its page: {page})", folder=run.folder, page=run.folder / "report.html"))
     _show_scores(run.about["scores"])
 
 

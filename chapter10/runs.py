@@ -13,8 +13,12 @@ cut off is not read.
 
 import hashlib
 import json
+import os
 import platform
+import re
+import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -31,14 +35,19 @@ from chapter10 import data, experiments, parallel, recipes, report
 from chapter10.checkpoints import Checkpoints
 from chapter10.code_prior import CodePrior
 from chapter10.errors import CheckpointError, InputError, SaveError, did_you_mean
-from chapter10.files import check_writable, load_into, load_state, write_atomic
-from chapter10.history import KINDS, HistoryFile, TensorBoard, check_tensorboard, read_history
+from chapter10.files import check_writable, load_into, load_state, remove_leftovers, write_atomic
+from chapter10.history import KINDS, HistoryFile, TensorBoard, check_tensorboard, go_on_without, read_history
 from chapter10.language import say
 from chapter10.locks import held, is_held
-from chapter10.signals import Terminated
+from chapter10.processes import own_version
+from chapter10.signals import Terminated, with_ctrl_c
 from chapter10.training import Progress
 
 MARGIN = 20e6  # bytes: history, pictures and report
+PICTURE = re.compile(r"samples-(\d+)\.png")
+# What is written whole beside the checkpoints, as a regular expression.
+WHOLE = rf"(?:run\.json|history\.(?:jsonl|csv)|{PICTURE.pattern}|weights\.safetensors|report\.html)"
+STATUSES = ("running", "done", "stopped", "failed")
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,7 @@ class Run:
         path = Path(folder) / "run.json"
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
+            _check_kinds(about)
             plan = about["plan"]
             Plan(**plan | {"changes": recipes.Changes(**plan["changes"])})
         except (FileNotFoundError, NotADirectoryError):
@@ -123,7 +133,13 @@ class Run:
                 folder=folder,
                 name=path.name,
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise CheckpointError(
+                "{path} can't be read ({strerror}). Give yourself the right to read it and its folder.",
+                path=path,
+                strerror=error.strerror,
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(
                 "{path} can't be read as a run's ({kind}: {error}). If it was changed by hand, put it back; else "
                 "begin anew in another folder.",
@@ -151,7 +167,8 @@ class Run:
     def write(self, **changes: Any) -> None:
         self.about |= changes
         text = json.dumps(self.about, indent=1, ensure_ascii=False) + "\n"
-        write_atomic(self.folder / "run.json", text.encode())
+        # A folder's name that is no text becomes \udcXX, which is JSON for it.
+        write_atomic(self.folder / "run.json", text.encode(errors="backslashreplace"))
 
     def rows(self) -> list[dict[str, float]]:
         """The history so far: a row an epoch, as `training.History` has them."""
@@ -159,7 +176,10 @@ class Run:
 
     def pictures(self) -> list[Path]:
         """What the model made, the earliest first."""
-        return sorted(self.folder.glob("samples-*.png"))
+        found = {
+            int(match[1]): path for path in self.folder.iterdir() if (match := PICTURE.fullmatch(path.name))
+        }
+        return [found[epoch] for epoch in sorted(found)]
 
 
 def train(plan: Plan, folder: str | Path) -> Run:
@@ -182,7 +202,7 @@ def train(plan: Plan, folder: str | Path) -> Run:
     with held(folder / "lock", say("the run in {folder}", folder=folder)):
         about = {
             "plan": asdict(plan),
-            "command": plan.command(folder.name),
+            "command": plan.command(folder.resolve().name),
             "status": "running",
             "started": _now(),
         }
@@ -232,24 +252,39 @@ def _train(run: Run, resumed: bool) -> Run:
         }
     with parallel.alone():
         method = recipes.begin(recipe, plan.seed)
+    kept = plan.checkpoints(run.folder / "checkpoints")
+    there = sum(path.stat().st_size for path in map(kept.path, kept.steps()))
+    after_epochs = plan.every_steps is None and plan.every_seconds is None
+    count = min(plan.keep, recipe.epochs[plan.scale]) if after_epochs else plan.keep
     # With Adam's two moments; the new one stands beside the old ones before the oldest goes.
-    check_space(run.folder, _bytes(method.state_dict()) * 3 * (plan.keep + 1))
+    check_space(run.folder, max(0, _bytes(method.state_dict()) * 3 * (count + 1) - there))
     del method
+    remove_leftovers(run.folder, WHOLE)
     run.write(status="running", recipe=_settings(recipe, plan.scale), **found)
     try:
         _train_and_describe(run, recipe, images)
     except (KeyboardInterrupt, Terminated) as stop:
-        run.write(status="stopped", ended=_now())
-        sentence = f"Stopped. To go on: python -m chapter10 train --resume {quoted(run.folder)}"
-        if isinstance(stop, Terminated):  # it ends the process, and nobody else would say it
+        with suppress(SaveError):  # on a full disk: what is saved is saved, whatever run.json says
+            run.write(status="stopped", ended=_now())
+        sentence = say("Stopped. To go on: {command}", command=_going_on(run.folder))
+        # It ends the process, and nobody else would say it.
+        if isinstance(stop, Terminated) and stop.code != 128 + signal.SIGINT:
             print(sentence, file=sys.stderr)
             raise
         raise KeyboardInterrupt(sentence) from None
     except Exception as error:
         with suppress(SaveError):  # on a full disk not even this can be written, and the first error says it
             run.write(status="failed", reason=f"{type(error).__name__}: {error}", ended=_now())
+        if isinstance(error, SaveError):
+            raise SaveError(
+                "{error} Then go on: {command}", error=error, command=_going_on(run.folder)
+            ) from None
         raise
     return run
+
+
+def _going_on(folder: str | Path) -> str:
+    return f"python -m chapter10 train --resume {quoted(folder)}"
 
 
 def _train_and_describe(run: Run, recipe: recipes.Recipe, images: data.Images) -> None:
@@ -257,21 +292,22 @@ def _train_and_describe(run: Run, recipe: recipes.Recipe, images: data.Images) -
     rows = HistoryFile(run.folder / f"history.{plan.history}")
     events = [TensorBoard(run.folder)] if plan.tensorboard else []
     try:
-        model, history = recipes.make(
-            recipe,
-            images,
-            plan.scale,
-            plan.seed,
-            plan.device,
-            plan.checkpoints(run.folder / "checkpoints"),
-            callbacks=[rows, *events, _Pictures(run.folder, recipe, images)],
-        )
+        with with_ctrl_c():
+            model, history = recipes.make(
+                recipe,
+                images,
+                plan.scale,
+                plan.seed,
+                plan.device,
+                plan.checkpoints(run.folder / "checkpoints"),
+                callbacks=[rows, *events, _Pictures(run.folder, recipe, images)],
+            )
     finally:
         for writer in events:
             writer.close()
     history.check_whole()
     rows.write(history.rows)  # once more: a kill between the last checkpoint and its row would leave one out
-    print("Measuring what it reached.", flush=True)
+    print(say("Measuring what it reached."), flush=True)
     recipes.round_weights(model)
     stored = recipes.describe(recipe, model, images, history, plan.seed, run.about["command"])
     stored["seconds"] = round(history.rows[-1]["seconds"], 1)
@@ -280,19 +316,27 @@ def _train_and_describe(run: Run, recipe: recipes.Recipe, images: data.Images) -
     done = {"scores": stored["scores"], "parameters": stored["parameters"], "seconds": stored["seconds"]}
     run.about.pop("reason", None)
     run.about |= done | {"ended": _now(), "status": "done"}
-    write_atomic(run.folder / "report.html", report.page(run).encode())
+    write_atomic(run.folder / "report.html", report.page(run).encode(errors="backslashreplace"))
     run.write()
 
 
 class _Pictures:
-    """A callback: what the model makes after 1, 2, 4, 8, … epochs, for early on it changes most."""
+    """A callback: what the model makes after 1, 2, 4, 8, … epochs, for early on it changes most.
+
+    Of one that can't be written, as on a full disk, a warning says so.
+    """
 
     def __init__(self, folder: Path, recipe: recipes.Recipe, images: data.Images):
         self.folder, self.recipe, self.images = folder, recipe, images
 
     def __call__(self, progress: Progress) -> None:
         if progress.epoch < progress.epochs and progress.epoch & (progress.epoch - 1) == 0:
-            _draw(self.folder, recipes.result_of(progress.method), self.recipe, self.images, progress.epoch)
+            try:
+                _draw(
+                    self.folder, recipes.result_of(progress.method), self.recipe, self.images, progress.epoch
+                )
+            except SaveError as error:
+                go_on_without(self.folder, error)
 
 
 def _draw(folder: Path, model: nn.Module, recipe: recipes.Recipe, images: data.Images, epoch: int) -> None:
@@ -342,7 +386,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": version("numpy"),
-        "chapter10": version("chapter10"),
+        "chapter10": own_version(),
         "source": code.hexdigest()[:12],
     }
 
@@ -370,20 +414,57 @@ def _check_same(run: Run, found: dict[str, Any]) -> None:
     if torch.get_num_threads() != run.plan.threads:
         differing += differences({"threads": run.plan.threads}, {"threads": torch.get_num_threads()})
     if differing:
-        print(f"It goes on, but maybe not to the very same weights: {'; '.join(differing)}.", file=sys.stderr)
+        told = say(
+            "It goes on, but maybe not to the very same weights: {differing}.", differing="; ".join(differing)
+        )
+        print(told, file=sys.stderr)
+
+
+def _check_kinds(about: Any) -> None:
+    """Raise ValueError, KeyError or TypeError for a run.json that says what no run says, as after a change by hand."""
+    changes, numbers = about["plan"]["changes"], (int, float, type(None))
+    wanted = [
+        ("status", about["status"], str),
+        ("command", about["command"], str),
+        ("started", about["started"], str),
+    ]
+    wanted += [(name, about["plan"][name], str) for name in ("recipe", "scale", "device", "history")]
+    wanted += [(name, about["plan"].get(name, 1), int) for name in ("seed", "keep", "threads")]
+    wanted += [(name, about["plan"].get(name), numbers) for name in ("every_steps", "every_seconds")]
+    wanted += [(name, changes.get(name), numbers) for name in ("epochs", "batch_size", "lr")]
+    wanted += [("precision", changes.get("precision", ""), str)]
+    wanted += [(name, value, (int, float)) for name, value in changes.get("constants", {}).items()]
+    if "data" in about:
+        wanted += [(name, about[name], dict) for name in ("data", "versions", "machine")]
+        wanted += [("sha256", about["data"]["sha256"], dict), ("source", about["data"]["source"], str)]
+    for name, value, kind in wanted:
+        if not isinstance(value, kind):
+            raise TypeError(say("{name} is {value!r}", name=name, value=value))
+    if about["status"] not in STATUSES:
+        raise ValueError(say("{name} is {value!r}", name="status", value=about["status"]))
+    if about["plan"].get("threads", 1) < 1:
+        raise ValueError(say("{name} is {value!r}", name="threads", value=about["plan"]["threads"]))
 
 
 def _check_empty(folder: Path) -> None:
-    if (folder / "run.json").exists():
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # whether it can be made, `check_writable` tells
+    except OSError as error:
+        raise SaveError(
+            "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",
+            path=folder,
+            value=error.strerror or error,
+        ) from None
+    if "run.json" in names:
         raise SaveError(
             "{folder} holds a run already, which is left as it is. To go on with it: python -m chapter10 train "
             "--resume {folder_2}; to begin anew give another folder.",
             folder=folder,
             folder_2=quoted(folder),
         )
-    if folder.is_dir() and any(
-        path.name != "lock" and not path.name.startswith(".run.json.") for path in folder.iterdir()
-    ):
+    if any(name != "lock" and not name.startswith(".run.json.") for name in names):
         raise SaveError(
             "{folder} is not empty, and a run leaves many files. Give a new folder, such as {value}.",
             folder=folder,
@@ -415,8 +496,13 @@ def _bytes(state: Any) -> int:
 
 
 def quoted(path: str | Path) -> str:
-    """As a command line takes it."""
-    return f'"{path}"' if " " in str(path) else str(path)
+    """As a command line takes it, of this system's shell where the name is no plain one."""
+    text = str(path)
+    if text.startswith("-"):  # else it would be taken for an option
+        text = os.path.join(os.curdir, text)
+    if re.fullmatch(r"[\w@%+=:,./-]+", text.replace("\\", "/") if os.name == "nt" else text):
+        return text
+    return f'"{text}"' if os.name == "nt" or not set(text) & set('"$`\\!') else shlex.quote(text)
 
 
 def _now() -> str:

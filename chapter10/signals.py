@@ -4,8 +4,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 NAMES = [name for name in ("SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+
+
+_ctrl_c: ContextVar[bool] = ContextVar("ctrl_c", default=False)
 
 
 class Terminated(SystemExit):
@@ -22,6 +27,16 @@ Agree = Callable[[str | None, int], str | None]
 def alone(reason: str | None, step: int) -> str | None:
     """What a process does that trains by itself: it ends at once when it's asked to."""
     return reason
+
+
+@contextmanager
+def with_ctrl_c() -> Iterator[None]:
+    """While it lasts, `asked_to_end` listens to Ctrl-C too, which then costs no step; a second one interrupts as ever."""
+    token = _ctrl_c.set(True)
+    try:
+        yield
+    finally:
+        _ctrl_c.reset(token)
 
 
 @contextmanager
@@ -45,7 +60,17 @@ def asked_to_end(listen: bool = True, agree: Agree = alone) -> Iterator[Callable
         told = told or bool(got)
         return agree(signal.Signals(got[0]).name if got else None, step)
 
+    def once(number: int, frame: Any) -> None:
+        nonlocal told
+        if number in got:
+            told = True  # to whoever meets the exception
+            raise KeyboardInterrupt
+        got.append(number)
+
     if listen and threading.current_thread() is threading.main_thread():
+        # Where Ctrl-C does something else already, or nothing, as in the background of a shell, it stays so.
+        if _ctrl_c.get() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            earlier[signal.SIGINT] = signal.signal(signal.SIGINT, once)
         for number in (getattr(signal, name) for name in NAMES):
             # None is a handler that Python can't put back.
             if signal.getsignal(number) not in (None, signal.SIG_IGN):

@@ -26,7 +26,7 @@ from chapter10.errors import CheckpointError, InputError, SaveError, TrainingErr
 from chapter10.files import load_state, save_state
 from chapter10.gan_study import Rounds
 from chapter10.players import MixtureDiscriminator, MixtureGenerator
-from chapter10.signals import Terminated, asked_to_end
+from chapter10.signals import Terminated, asked_to_end, with_ctrl_c
 from chapter10.stacked import StackedBatches
 from chapter10.swaps import UnpairedPoints
 from chapter10.training import fit, warmup_cosine
@@ -555,6 +555,25 @@ def test_a_signal_that_nobody_asked_about_is_not_lost():
         assert heard == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_ctrl_c_is_listened_to_where_that_is_wanted_and_not_taken_from_another():
+    heard, before = [], signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with asked_to_end() as asked, pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with with_ctrl_c(), asked_to_end() as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert asked(1) == "SIGINT"
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+        with with_ctrl_c(), asked_to_end() as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert asked(1) is None and heard == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_in_another_thread_nobody_listens(tmp_path):

@@ -13,7 +13,7 @@ import together
 import torch
 
 from chapter10 import data, files, nets, parallel, processes, recipes, runs
-from chapter10.errors import InputError, TrainingError
+from chapter10.errors import InputError, ParallelError, TrainingError
 from chapter10.training import fit
 
 pytestmark = pytest.mark.skipif(
@@ -150,6 +150,24 @@ def test_a_device_of_which_each_process_takes_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match="has 1 GPUs that PyTorch can use, and more processes"):
         parallel.own_device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert parallel.own_device("cuda") == "cuda"  # which `environment.setup` refuses, with what is missing
+
+
+def test_a_half_told_group_is_told(monkeypatch, capsys):
+    """As where a scheduler sets WORLD_SIZE and nobody started torchrun."""
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit) as ended, processes.joined():
+        pytest.fail("there is nobody to join")
+    problems = capsys.readouterr().err
+    assert ended.value.code == 2 and problems.count("\n") == 1
+    assert "these variables are not set: RANK, MASTER_ADDR, MASTER_PORT. Start them by torchrun" in problems
+    for said in ("two", "0", "-1"):
+        monkeypatch.setenv("WORLD_SIZE", said)
+        with pytest.raises(ParallelError, match=f"WORLD_SIZE is '{said}'"), processes.joined():
+            pytest.fail("there is nobody to join")
 
 
 def test_what_is_wrong_is_told_once(capsys, monkeypatch):

@@ -10,18 +10,21 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 
-from chapter10 import compare, data, recipes, report, runs
+from chapter10 import compare, data, files, parallel, recipes, report, runs
 from chapter10.__main__ import main
+from chapter10.checkpoints import CheckpointWarning
 from chapter10.errors import CheckpointError, InputError, SaveError, TrainingError
 from chapter10.files import load_state
-from chapter10.history import HistoryFile, read_history
+from chapter10.history import HistoryFile, TensorBoard, read_history
 from chapter10.locks import held, is_held
 from chapter10.training import History, Progress
 
@@ -203,26 +206,78 @@ def test_a_history_comes_back_as_it_was_and_a_torn_line_is_left_out(kind, tmp_pa
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("kind, line", [("jsonl", '{"epoch": 1,'), ("csv", "1,two,3,4")])
+@pytest.mark.parametrize(
+    "kind, line",
+    [
+        ("jsonl", '{"epoch": 1,'), ("jsonl", "3"), ("jsonl", '{"epoch": 1}'), ("csv", "1,two,3,4"), ("csv", "1,2"),
+        ("csv", "1,2,3,4,5"), ("csv", "\0,2,3,4"), ("csv", "1,2,3,\udcff"),
+    ],
+)  # fmt: skip
 def test_a_line_in_the_middle_that_is_no_row_is_told(kind, line, tmp_path):
     path = tmp_path / f"history.{kind}"
     HistoryFile(path).write(ROWS)
     lines = path.read_text().split("\n")
-    path.write_text("\n".join([*lines[:1], line, *lines[1:]]))
+    path.write_bytes("\n".join([*lines[:1], line, *lines[1:]]).encode(errors="surrogateescape"))
     with pytest.raises(CheckpointError, match="holds a line that is no row"):
         read_history(path)
+
+
+def test_a_history_that_cannot_be_read_is_told(tmp_path):
+    (tmp_path / "history.csv").mkdir()
+    with pytest.raises(CheckpointError, match="history.csv can't be read"):
+        read_history(tmp_path / "history.csv")
 
 
 @pytest.mark.skipif(
     not os.path.exists("/dev/full"), reason="there is no /dev/full here, a disk that is always full"
 )
-def test_a_disk_that_fills_up_is_told_with_what_to_do(tmp_path):
+def test_a_disk_that_is_full_for_a_while_costs_no_row(tmp_path):
     history = HistoryFile(tmp_path / "history.jsonl")
     history(progress(ROWS[:1]))
     history.path.unlink()
     history.path.symlink_to("/dev/full")
-    with pytest.raises(SaveError, match="No space left on device.*go on with --resume"):
+    with pytest.warns(CheckpointWarning, match="No space left on device. Training goes on, and tries again"):
         history(progress(ROWS[:2]))
+    history(progress(ROWS))
+    assert not history.path.is_symlink() and read_history(history.path) == ROWS
+
+
+def test_events_that_find_no_space_are_written_later(tmp_path, monkeypatch, capfd):
+    made, full = [], []
+
+    class Writer:
+        def __init__(self, folder):
+            made.append([])
+
+        def add_scalar(self, name, value, step):
+            made[-1].append((name, value, step))
+
+        def flush(self):
+            if full:  # the thread that writes has met it
+                thread = type("Worker", (threading.Thread,), {"__module__": "tensorboard.writer"})(
+                    target=self.work
+                )
+                thread.start()
+                thread.join()
+                self.work()
+
+        def work(self):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            self.flush()
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    before, events = threading.excepthook, TensorBoard(tmp_path)
+    events(progress(ROWS[:1]))
+    full.append(1)
+    with pytest.warns(CheckpointWarning, match="No space left on device. Training goes on"):
+        events(progress(ROWS[:2]))
+    full.clear()
+    events(progress(ROWS))
+    events.close()
+    assert len(made) == 2 and [step for name, _, step in made[-1] if name == "loss"] == [7, 14, 21]
+    assert threading.excepthook is before and "Traceback" not in capfd.readouterr().err
 
 
 # Stopped, killed, resumed
@@ -285,20 +340,138 @@ def test_terminated_and_then_killed_it_comes_to_the_very_same_weights(tmp_path, 
     assert "is done: there is nothing left to train" in capsys.readouterr().out
 
 
-def stopped(folder: Path, monkeypatch, steps: int = 30) -> Path:
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def stopped(
+    folder: Path, monkeypatch, steps: int = 30, stop=interrupt, code: int = 130, *options: str
+) -> Path:
     """A run of three epochs of 23 steps that was stopped by hand in its second."""
     step, done = recipes.VAETraining.step, []
 
     def some(self, x):
         done.append(1)
-        if len(done) > steps:
-            raise KeyboardInterrupt
+        if len(done) == steps + 1:
+            stop()
         return step(self, x)
 
     with monkeypatch.context() as patch:
         patch.setattr(recipes.VAETraining, "step", some)
-        assert main([*SMALL, "--epochs", "3", "--seed", "4", "--set", "beta=2", "--folder", str(folder)]) == 130
+        command = [
+            *SMALL,
+            "--epochs",
+            "3",
+            "--seed",
+            "4",
+            "--set",
+            "beta=2",
+            "--folder",
+            str(folder),
+            *options,
+        ]
+        assert main(command) == code
     return folder
+
+
+def steps_kept(folder: Path) -> list[int]:
+    return runs.Run.read(folder).plan.checkpoints(folder / "checkpoints").steps()
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as a terminal has it: a process in the background may have been told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_costs_no_step_and_a_second_one_waits_for_nothing(made, tmp_path, monkeypatch, capsys, ctrl_c):
+    hours = ("--every-minutes", "60")
+    folder = stopped(tmp_path / "run", monkeypatch, 30, ctrl_c, 130, *hours)
+    assert capsys.readouterr().err == f"Stopped. To go on: python -m chapter10 train --resume {folder}\n"
+    assert runs.Run.read(folder).status == "stopped" and steps_kept(folder) == [31]
+    assert main(["train", "--resume", str(folder)]) == 0 and same(made, folder)
+
+    impatient = stopped(tmp_path / "twice", monkeypatch, 30, lambda: (ctrl_c(), ctrl_c()), 130, *hours)
+    assert runs.Run.read(impatient).status == "stopped" and steps_kept(impatient) == []
+
+
+def test_a_disk_that_fills_up_ends_no_training_and_the_run_goes_on(made, tmp_path, monkeypatch, capsys):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        folder = stopped(
+            tmp_path / "run", monkeypatch, 30, lambda: disk.setattr(files.tempfile, "mkstemp", full), 2
+        )
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith(f"CheckpointWarning: {folder / 'checkpoints'}") and len(said) == 3
+    assert said[1].startswith(f"CheckpointWarning: {folder / 'samples-0002.png'} could not be written")
+    assert said[2].startswith("SaveError: ") and "step-000000069" in said[2]  # the last must be
+    assert said[2].endswith(f"Then go on: python -m chapter10 train --resume {folder}")
+    assert len(runs.Run.read(folder).rows()) == 3 and runs.Run.read(folder).status == "killed"
+    assert main(["train", "--resume", str(folder)]) == 0 and same(made, folder)
+
+
+def test_a_damaged_checkpoint_is_told_in_a_line_and_the_one_before_taken(made, tmp_path, monkeypatch, capsys):
+    folder = stopped(tmp_path / "run", monkeypatch, 50)
+    (folder / "checkpoints" / "step-000000046.safetensors").write_bytes(b"")
+    (folder / "samples-mine.png").write_bytes(b"")  # and what a run does not have is left alone
+    (folder / ".report.html.abcdefgh").write_bytes(b"")  # and what a killed write left goes
+    capsys.readouterr()
+    assert main(["train", "--resume", str(folder)]) == 0 and same(made, folder)
+    problems = capsys.readouterr().err
+    assert problems.startswith("CheckpointWarning: ") and problems.count("\n") == 1
+    assert problems.endswith("Training goes on from the one before, step-000000023.safetensors.\n")
+    assert (folder / "samples-mine.png").exists() and not (folder / ".report.html.abcdefgh").exists()
+
+
+def without(about: dict, name: str) -> None:
+    del about[name]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: without(about, "status"),
+        lambda about: about.update(status="going"),
+        lambda about: without(about, "command"),
+        lambda about: without(about, "started"),
+        lambda about: without(about, "versions"),
+        lambda about: about.update(data={}),
+        lambda about: about["plan"].update(threads="two"),
+        lambda about: about["plan"].update(threads=0),
+        lambda about: about["plan"].update(seed="4"),
+        lambda about: about["plan"].update(recipe=["vae2-digits"]),
+        lambda about: about["plan"].update(device=None),
+        lambda about: about["plan"].update(changes=None),
+        lambda about: about["plan"]["changes"].update(lr="0.1"),
+        lambda about: about["plan"]["changes"].update(constants=["beta"]),
+        lambda about: about["plan"]["changes"].update(constants={"beta": "2"}),
+    ],
+)
+def test_what_no_run_says_is_told_before_anything_begins(change, made, tmp_path, capsys):
+    about = json.loads((made / "run.json").read_text("utf-8"))
+    change(about)
+    (tmp_path / "run.json").write_text(json.dumps(about), "utf-8")
+    for command in (["train", "--resume", str(tmp_path)], ["compare", str(tmp_path)]):
+        assert main(command) == 2
+        problems = capsys.readouterr().err
+        assert problems.startswith(f"CheckpointError: {tmp_path / 'run.json'} can't be read as a run's (")
+        assert problems.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_run_of_a_device_that_is_not_here_is_told_with_what_to_do(made, tmp_path, capsys):
+    about = json.loads((made / "run.json").read_text("utf-8"))
+    about["plan"]["device"] = "cuda:99"
+    (tmp_path / "run.json").write_text(json.dumps(about), "utf-8")
+    assert main(["train", "--resume", str(tmp_path)]) == 0  # done, it needs none
+    (tmp_path / "run.json").write_text(json.dumps(about | {"status": "stopped"}), "utf-8")
+    capsys.readouterr()
+    assert main(["train", "--resume", str(tmp_path)]) == 2
+    assert f"The run in {tmp_path} began on cuda:99: go on with it where that is" in capsys.readouterr().err
 
 
 def test_stopped_by_hand_it_says_how_to_go_on(made, tmp_path, monkeypatch, capsys):
@@ -356,6 +529,12 @@ def test_a_loss_that_is_not_finite_is_kept_as_the_reason(tmp_path):
         ("train ae2-digits --folder new --out w", "InputError: A run folder has its own weights and checkpoints: leave out --out"),
         ("train ae2-digits --out w --keep 2", "InputError: --keep can only be had in a run folder"),
         ("train ae2-digits --folder new --keep 0", "InputError: keep is 0"),
+        ("train ae2-digits --folder new --every-minutes 0", "InputError: --every-minutes is 0; give a number of minutes above 0"),
+        ("train ae2-digits --folder new --every-minutes 1e308", "InputError: --every-minutes is 1e+308; give a number of minutes"),
+        ("train ae2-digits --folder=", "InputError: An empty text was given for --folder: give a value, or leave it out."),
+        ("train ae2-digits --out= --scale=", "InputError: An empty text was given for --scale, --out"),
+        ("train --resume=", "InputError: An empty text was given for --resume"),
+        ("train ae2-digits --folder " + "x" * 300, "SaveError: xxx"),
         ("train ae2-digits --resume here", "InputError: --resume goes on with a run by the settings that it began with: leave out the n"),
         ("train --resume here --seed 0", "InputError: --resume goes on with a run by the settings that it began with: leave out --seed"),
         ("train --resume here", "CheckpointError: There is no run in here"),
@@ -387,14 +566,65 @@ def test_a_disk_without_space_is_told_before_anything_begins(tmp_path, monkeypat
     monkeypatch.setattr(runs.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 30_000_000))
     monkeypatch.setattr(recipes, "make", lambda *args, **kwargs: pytest.fail("training had begun"))
     # 535,828 weights of four bytes with Adam's two moments are 6.4 MB: four such, and 20 MB more.
+    plan = runs.Plan("vae2-digits", "smoke", changes=recipes.Changes(epochs=5))
     with pytest.raises(SaveError, match="has 30 MB left, and this run needs about 46 MB. Nothing was begun"):
-        runs.train(runs.Plan("vae2-digits", "smoke"), tmp_path / "run")
+        runs.train(plan, tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    for keep, needed in ((1000, 59), (1, 33)):  # of five epochs no more than five can stay
+        with pytest.raises(SaveError, match=f"this run needs about {needed} MB"):
+            runs.train(dataclasses.replace(plan, keep=keep), tmp_path / "run")
     monkeypatch.undo()
     monkeypatch.setattr(runs, "_train_and_describe", lambda run, recipe, images: None)
     runs.train(
         runs.Plan("vae2-digits", "smoke"), tmp_path / "run"
     )  # the folder may be used as soon as there is space
+
+
+def test_a_run_that_had_space_has_it_when_it_goes_on(made, tmp_path, monkeypatch):
+    folder = stopped(tmp_path / "run", monkeypatch, 50)
+    usage = dataclasses.make_dataclass("Usage", ["total", "used", "free"])
+    # Four checkpoints of 6.4 MB and 20 MB more, of which two checkpoints are there.
+    with monkeypatch.context() as disk:
+        disk.setattr(runs.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 32_000_000))
+        with pytest.raises(SaveError, match="has 32 MB left, and this run needs about 33 MB"):
+            runs.resume(folder)
+        disk.setattr(runs.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 34_000_000))
+        assert runs.resume(folder).status == "done"
+
+
+def test_more_processes_than_rows_leave_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(parallel, "world", lambda: 3)
+    assert main([*SMALL, "--batch-size", "2", "--folder", str(tmp_path / "run")]) == 2
+    assert "A batch of 2 can't be shared among 3 processes" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(SaveError, match="lock could not be written"), held(tmp_path / "lock", "the run"):
+        pytest.fail("it is a folder")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its shell has other rules")
+@pytest.mark.parametrize(
+    "name", ["run", "a run", "it's", "$HOME", 'so "called"', "a;b", "运行 一", "运行", "back\\slash"]
+)
+def test_a_folder_is_told_as_a_shell_takes_it(name):
+    assert shlex.split(f"--resume {runs.quoted(name)}") == ["--resume", name]
+    assert runs.quoted("-run") == "./-run"
+
+
+def test_a_run_in_the_folder_one_is_in_can_be_repeated_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_train", lambda run, resumed: run)
+    monkeypatch.chdir(tmp_path)
+    assert runs.train(runs.Plan("vae2-digits"), ".").about["command"].endswith(f"--folder {tmp_path.name}")
+
+
+def test_pictures_come_in_the_order_of_their_epochs(tmp_path):
+    for name in ("samples-9999.png", "samples-10000.png", "samples-0002.png", "samples-mine.png"):
+        (tmp_path / name).touch()
+    found = [path.name for path in runs.Run(tmp_path, {}).pictures()]
+    assert found == ["samples-0002.png", "samples-9999.png", "samples-10000.png"]
 
 
 def test_a_run_is_worked_on_by_one_process_at_a_time(tmp_path):
