@@ -89,7 +89,8 @@ def _measure(options) -> int:
     return 0
 
 
-BENCHES = ("vae", "gan", "better-vaes", "better-gans", "exercises", "classroom", "live", "scale")
+OF_MNIST = ("vae", "gan", "better-vaes", "better-gans", "scale")
+BENCHES = (*OF_MNIST[:-1], "exercises", "classroom", "live", "scale")
 
 
 def _add_bench(commands) -> None:
@@ -122,10 +123,17 @@ def _bench(options) -> int:
         data,
         environment,
         experiments,
+        files,
     )
 
+    if options.json:
+        files.check_writable(options.json)
     environment.setup()
-    root = options.data or os.environ.get("CHAPTER10_DATA") or str(data.cache_folder())
+    root = options.data or os.environ.get("CHAPTER10_DATA")
+    if not root:
+        root = str(data.cache_folder())
+        if options.name in OF_MNIST:
+            data.load("mnist")  # into the cache, or how it can be had is told
     benches = {
         "vae": bench.vae,
         "gan": bench_gan.gan,

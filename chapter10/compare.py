@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chapter10 import figures, report
+from chapter10.errors import CheckpointError, InputError
 from chapter10.files import write_atomic
+from chapter10.language import say
 from chapter10.runs import Run
 
 LONG = 20  # characters of a run's name, beyond which its column has a number
@@ -15,6 +17,15 @@ LEAST_WIDTH = 60  # characters of a terminal, however narrow it says it is
 
 def read(folders: Sequence[str | os.PathLike]) -> list[Run]:
     """The runs in these folders. Raises CheckpointError."""
+    for folder in folders:
+        if (Path(folder) / "sweep.json").is_file():
+            raise CheckpointError(
+                "{folder} is a sweep's, and {table} has its table. To see runs of it beside each other give their folders, which "
+                "are in {runs}.",
+                folder=folder,
+                table=Path(folder) / "sweep.json",
+                runs=Path(folder) / "runs",
+            )
     return [Run.read(folder) for folder in folders]
 
 
@@ -56,7 +67,7 @@ def table(runs: Sequence[Run], width: int | None = None) -> str:
 
     Args:
         width: characters of a line, the terminal's if None; runs that don't fit beside the others follow below. Long
-            names stand on top, with the numbers that their columns have.
+            names stand on top, with the numbers that their columns have. Below it all stands why a run failed.
     """
     width = max(width or shutil.get_terminal_size().columns, LEAST_WIDTH)
     found, called = [facts(run) for run in runs], names(runs)
@@ -73,7 +84,9 @@ def table(runs: Sequence[Run], width: int | None = None) -> str:
             text += [*_block(lines, left, block), ""]
             block = []
         block.append((name, of_run, needed))
-    return "\n".join(text + _block(lines, left, block))
+    text += _block(lines, left, block)
+    why = {name: run.about["reason"] for name, run in zip(names(runs), runs) if run.status == "failed" and "reason" in run.about}
+    return "\n".join([*text, *[""] * bool(why), *(f"{name}: {reason}" for name, reason in why.items())])
 
 
 def _order(found: list[dict[str, str]]) -> list[str]:
@@ -108,10 +121,23 @@ def _block(lines: list[str], left: int, block: list[tuple[str, dict[str, str], i
 
 
 def picture(runs: Sequence[Run], path: str | os.PathLike) -> None:
-    """Draw the losses of all runs over their steps into a PNG. Raises InputError where no run has finished an epoch."""
+    """Draw the losses of all runs over their steps into a PNG.
+
+    Raises:
+        InputError: for a name that promises another kind of picture; where no run has finished an epoch.
+        SaveError: where it can't be written.
+    """
+    if Path(path).suffix.lower() != ".png":
+        raise InputError(
+            "The picture is a PNG, and {path!r} is not named so. Give a name that ends in .png, such as {example}.",
+            path=str(path),
+            example=Path(path).with_suffix(".png") if Path(path).name else "comparison.png",
+        )
+    if not any(run.status == "running" or run.rows() for run in runs):
+        raise InputError("There is nothing to draw: no run has finished an epoch, and none is going on.")
     drawn = [
         (name, run.about.get("recipe", {}).get("form", ""), run.rows())
         for name, run in zip(names(runs), runs)
     ]
     write_atomic(path, figures.png(report.curves(drawn)))
-    print(f"Drawn: {path}")
+    print(say("Drawn: {path}", path=path))

@@ -40,7 +40,7 @@ from chapter10 import (
     translation_study,
 )
 from chapter10.errors import DataError, InputError, did_you_mean
-from chapter10.files import write_atomic
+from chapter10.files import check_writable, write_atomic
 from chapter10.language import noted, retold, say
 from chapter10.training import fit, warmup_cosine
 from chapter10.vae import VAE, Autoencoder, AutoencoderTraining, VAETraining
@@ -250,6 +250,7 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
         workers: processes to share the seeds; each computes with one thread, so the rows don't depend on how many.
     Raises:
         InputError: for a name, a number of seeds or of workers that there isn't.
+        SaveError: where the result can't be written.
     """
     experiment, _, subject = name.rpartition("-")
     if name not in names():
@@ -265,6 +266,7 @@ def measure(name: str, seeds: int = 10, workers: int = 1, out: str | os.PathLike
             seeds=seeds,
             workers=workers,
         )
+    check_writable(out or result_path(name))
     started, earlier = time.perf_counter(), 0.0
     rows: list[dict[str, Any]] = []
     spawn = multiprocessing.get_context("spawn")  # a forked process would inherit torch's threads in an unknown state

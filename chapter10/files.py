@@ -5,6 +5,7 @@ rest of the nesting as JSON in the file's metadata, with a checksum over both. A
 moved into place, so an interrupted or failed write leaves what was there before.
 """
 
+import errno
 import json
 import os
 import re
@@ -90,6 +91,8 @@ def check_writable(path: str | os.PathLike) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+        if os.path.isdir(path):  # whose place no file can take
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise SaveError(
             "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",

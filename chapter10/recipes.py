@@ -150,7 +150,9 @@ class Changes:
 
 
 def number(value: float) -> str:
-    """The shortest text that gives this very number back: 4 for 4.0."""
+    """The shortest text that gives this very number back, and whole ones in digits alone, as `--epochs` takes them: 4 for 4.0."""
+    if isinstance(value, int):
+        return str(value)
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 

@@ -172,8 +172,9 @@ def fit(
                     before, at = deepcopy(method.state_dict()), epoch * run.steps + part.done
                     bad = run.epoch(epoch, part)
                     if bad:
+                        told = _not_finite(bad, epoch, run.steps, at, method)  # with the rate that it broke at
                         method.load_state_dict(before)
-                        raise TrainingError(_not_finite(bad, epoch, run.steps, at, method))
+                        raise TrainingError(told)
                     parallel.take_over(method.state_dict())
                     if history.interrupted == BY_HAND or (history.interrupted and part.done < run.steps):
                         break

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chapter10 import experiments, recipes
+from chapter10 import data, experiments, recipes
 from chapter10.__main__ import main
 from chapter10.files import load_state, save_state
 
@@ -141,6 +141,8 @@ SMOKE = "train ae2-digits --scale smoke --out new"
             "measure latent-space-digits --seeds 0 --out new",
             "InputError: 0 seeds and 1 workers were asked for",
         ),
+        ("measure latent-space-digits --out file/below", "SaveError: file"),
+        ("bench exercises --json file/below", "SaveError: file"),
         ("bench gans", "InputError: There is no bench 'gans'. Did you mean 'gan'? There are: vae, gan,"),
         ("bench vae --data nowhere --json new", "DataError: nowhere"),
         ("bench gan --data nowhere --json new", "DataError: nowhere"),
@@ -155,6 +157,13 @@ def test_what_goes_wrong_is_one_sentence_and_the_exit_code_2(folder, command, me
     problems = capsys.readouterr().err
     assert problems.startswith(message) and problems.count("\n") == 1 and problems.endswith("\n")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_bench_without_mnist_tries_to_have_it_and_says_how_it_can_be_had(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(data, "_download", lambda name, cache: "its servers did not answer")
+    assert main(["bench", "scale"]) == 2
+    assert capsys.readouterr().err.startswith("DataError: MNIST can't be had: its servers did not answer. Put its four files into")
 
 
 def test_no_traceback_reaches_the_terminal(tmp_path):

@@ -375,5 +375,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SaveError, match="Nothing was begun"):
         files.check_writable(tmp_path / "file" / "weights.safetensors")
+    with pytest.raises(SaveError, match="Nothing was begun"):
+        files.check_writable(tmp_path)  # a folder, whose place no file can take
     files.check_writable(tmp_path / "new" / "weights.safetensors")
     assert list((tmp_path / "new").iterdir()) == []

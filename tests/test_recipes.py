@@ -295,7 +295,7 @@ def test_a_recipe_without_settings_of_its_own_says_so():
         recipes.changed(recipes.get("ae2-digits"), "smoke", recipes.Changes(constants={"beta": 1.0}))
 
 
-@pytest.mark.parametrize("value, text", [(4.0, "4"), (1e-3, "0.001"), (0.1 + 0.2, "0.30000000000000004"), (128, "128")])
+@pytest.mark.parametrize("value, text", [(4.0, "4"), (1e-3, "0.001"), (0.1 + 0.2, "0.30000000000000004"), (128, "128"), (10**6, "1000000")])
 def test_numbers_are_said_so_that_they_come_back(value, text):
     assert recipes.number(value) == text and float(text) == value
 

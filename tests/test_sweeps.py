@@ -1,7 +1,9 @@
 """chapter10.sweeps: one file, many processes, and a table at the end; stopped and failed ones among them."""
 
 import json
+import math
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -14,7 +16,7 @@ import torch
 
 from chapter10 import environment, recipes, runs, sweeps
 from chapter10.__main__ import main
-from chapter10.errors import InputError, SaveError
+from chapter10.errors import Chapter10Error, InputError, SaveError
 from chapter10.files import load_state
 from chapter10.locks import held
 
@@ -42,11 +44,11 @@ class Here:
     begun: list[tuple[list[str], str]] = []
 
     def __init__(self, command, stdout, env, **others):
-        assert command[:3] == [sys.executable, "-m", "chapter10"]
-        self.begun.append((command[3:], env["OMP_NUM_THREADS"]))
+        assert command[:3] == [sys.executable, "-m", "chapter10.sweeps"] and Path(command[3]).name == "lock"
+        self.begun.append((command[4:], env["OMP_NUM_THREADS"]))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(environment, "usable_cores", lambda: 1)
-            self.returncode = main(command[3:])
+            self.returncode = main(command[4:])
 
     def poll(self) -> int:
         return self.returncode
@@ -72,6 +74,8 @@ def test_processes_share_the_cores_and_a_failed_one_stops_no_other(tmp_path, mon
     assert "2 runs, 0 of them done; 2 at a time, 1 thread each." in out
     bad, good = "ae2-digits_lr=1e+12_seed=0", "ae2-digits_lr=0.002_seed=0"
     assert f"] {good}: done, " in out and problems.startswith(f"Failed: {bad}: TrainingError: Step ")
+    assert "(it is 0.001)" not in problems  # the method's own rate, which it never trained with
+    assert out.endswith("(1 seed)\n\nNone is done of ae2-digits lr=1e+12.\n")
     run = runs.Run.read(tmp_path / "out" / "runs" / good)
     assert run.status == "done" and run.plan.threads == 1
     assert runs.Run.read(tmp_path / "out" / "runs" / bad).status == "failed"
@@ -181,6 +185,13 @@ def test_a_grid_is_each_with_each_and_the_first_seed_comes_first(tmp_path):
         ({"recipes": ["ae2-digits"], "grid": {"lr": [1e-3, 0.001]}}, "lr has a value twice"),
         ({"recipes": ["ae2-digits"], "grid": {"lr": [1e-3]}, "fixed": {"lr": 1e-3}}, r"lr stands in \[fixed\] and in \[grid\]"),
         ({"recipes": ["ae2-digits"], "grid": 3}, "grid is 3; give a table"),
+        ({"recipes": ["vae2-digits"], "fixed": {"bach_size": 3}}, "no setting 'bach_size'. Did you mean 'batch_size'"),
+        ({"recipes": ["ae2-digits"], "grid": {"lr": [1e-3], "seeds": [0, 1]}}, r"seeds stands below \[grid\]"),
+        ({"recipes": ["ae2-digits"], "fixed": {"device": "cpu"}}, r"device stands below \[fixed\]"),
+        ({"recipes": ["ae2-digits"], "seeds": 20260101}, r"seeds is 20260101, and says how many .* Then write \[20260101\]"),
+        ({"recipes": ["ae2-digits"], "seeds": [2**63]}, r"seeds is \[9223372036854775808\]"),
+        ({"recipes": ["vae2-digits"], "grid": {"beta": [10**400]}}, "The setting beta is .*; give numbers"),
+        ({"recipes": ["vae2-digits"], "seeds": 5000, "grid": {"lr": [1, 2, 3]}}, "It asks for 15,000 runs"),
     ],
 )  # fmt: skip
 def test_what_a_file_has_wrong_is_named(content, message, tmp_path, capsys):
@@ -198,6 +209,11 @@ def test_a_file_that_is_none_or_no_toml_is_told(tmp_path):
     (tmp_path / "f.toml").write_text("recipes = [")
     with pytest.raises(InputError, match="f.toml is no TOML: Invalid value"):
         sweeps.read(tmp_path / "f.toml")
+
+
+def test_a_mark_of_notepad_before_the_first_line_is_no_part_of_it(tmp_path):
+    (tmp_path / "f.toml").write_text('recipes = ["ae2-digits"]', encoding="utf-8-sig")
+    assert sweeps.read(tmp_path / "f.toml").recipes == ("ae2-digits",)
 
 
 def test_the_example_in_the_module_s_docstring_is_one(tmp_path):
@@ -244,7 +260,106 @@ def test_a_sweep_for_a_gpu_that_is_not_there_begins_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "content, surroundings, message",
+    [
+        ({"precision": "tf32"}, {}, "The precision 'tf32' is one that cpu lacks"),
+        ({"recipes": ["ae2-mnist", "ae2-digits"]}, {"CHAPTER10_DATA": "nowhere"}, "nowhere.* does not exist"),
+        ({}, {"WORLD_SIZE": "2"}, "leave torchrun out"),
+    ],
+)
+def test_what_no_run_could_have_is_told_once_and_before_any_begins(content, surroundings, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", None)
+    for name, value in surroundings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Chapter10Error, match=message):
+        sweeps.sweep(sweeps.read(write(tmp_path / "f", **SMALL | content)), tmp_path / "out")
+
+
+def test_a_run_that_another_process_is_at_is_waited_for_and_others_go_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(subprocess, "Popen", Here)
+    sweep = sweeps.read(write(tmp_path / "f", **SMALL, seeds=2))
+    first, second = sweep.jobs()
+    folder = tmp_path / "runs" / first.name
+    assert main(first.begin(folder)) == 0
+    runs.Run.read(folder).write(status="running")
+    pool = sweeps._Pool(tmp_path, 1, 1, [], 2, 0)
+    with held(folder / "lock", "it"):  # as a sweep leaves it that was killed: its run goes on for a moment
+        assert pool._next([first, second]) is second
+        assert pool._next([first]) is None and capsys.readouterr().out.count("another process is at work on it") == 1
+    assert pool._next([first, second]) is first
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without its code of a signal")
+def test_a_run_whose_sweep_was_killed_saves_its_state_and_ends(tmp_path):
+    sweep = sweeps.read(write(tmp_path / "f", **SMALL | {"fixed": {"epochs": 100_000, "batch_size": 256}}))
+    [job] = sweep.jobs()
+    with held(tmp_path / "lock", "it"):
+        process, _ = sweeps._Pool(tmp_path, 1, 1, [], 1, 0)._start(job, 0)
+        end = time.monotonic() + 100
+        while not (tmp_path / "runs" / job.name / "history.jsonl").exists():
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
+    assert process.wait(timeout=100) == 128 + signal.SIGTERM
+    run = runs.Run.read(tmp_path / "runs" / job.name)
+    assert run.status == "stopped" and 1 <= len(run.rows()) < 100_000
+
+
+@pytest.mark.parametrize("name", ["logs", "runs"])
+def test_a_folder_that_can_t_be_made_is_a_sentence(name, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    path = write(tmp_path / "f", **SMALL)
+    assert main(["sweep", str(path), "--out", str(tmp_path / "out")]) == (2 if name == "logs" else 1)
+    assert re.search(r"SaveError: .*out.(logs|runs).*could not be written", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "code, said, reason",
+    [
+        (2, "Data: some\nInputError: The rate: none.\n", "InputError: The rate: none."),
+        (143, "Stopped. To go on: so\n", "Stopped. To go on: so"),
+        (1, "  9 of 20 epochs\n\n", "it ended with the code 1; the last that it said:   9 of 20 epochs"),
+        (1, "", "it ended with the code 1 and said nothing"),
+        (-9, "9 of 20 epochs", "the signal SIGKILL ended it, as a system does whose memory runs out"),
+        (-11, "9 of 20 epochs", "the signal SIGSEGV ended it"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="codes of signals are those of POSIX")
+def test_why_a_run_is_not_done_is_what_its_own_process_said(code, said, reason, tmp_path):
+    [job] = sweeps.read(write(tmp_path / "f", **SMALL)).jobs()
+    before = "TrainingError: of an earlier call, with an ü\n".encode()
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / f"{job.name}.txt").write_bytes(before + said.encode())
+    assert sweeps._reason(tmp_path, job, code, len(before)).startswith(reason)
+
+
 # The table
+
+
+def test_what_the_table_does_not_show_is_told_below_it(tmp_path):
+    plan = {**vars(runs.Plan("ae2-digits")), "changes": vars(recipes.Changes())}
+    about = {"plan": plan, "command": "", "started": "", "status": "done", "machine": {}}
+
+    def row(name: str, version: str, images: str, train: str) -> dict:
+        (tmp_path / "runs" / name).mkdir(parents=True, exist_ok=True)
+        found = {"name": images, "sha256": {"train": train}, "source": ""}
+        runs.Run(tmp_path / "runs" / name, about | {"versions": {"torch": version}, "data": found}).write()
+        return {"name": name, "recipe": "r", "setting": {}, "status": "done"}
+
+    alike = [row("1", "1", "digits", "a"), row("2", "1", "digits", "a"), row("3", "1", "mnist", "b")]
+    assert sweeps._notes(tmp_path, alike) == []
+    failed = {"name": "4", "recipe": "s", "setting": {"lr": 0.1}, "status": "failed"}
+    _, *lines = sweeps._notes(tmp_path, [*alike, row("5", "2", "digits", "c"), failed])
+    assert [line.split(":")[0] for line in lines] == [
+        "None is done of s lr=0.1.", "They were not all made with the same versions", "They were not all trained on the same data",
+    ]  # fmt: skip
+
+
+def test_a_score_that_is_no_number_makes_none_of_the_others_stand_for_it():
+    [row] = sweeps.summary({"recipe": "r", "setting": {}, "scores": {"a": value}} for value in (1.0, math.nan, 3.0))
+    assert all(math.isnan(value) for value in (row["median"], row["least"], row["greatest"], *row["quartiles"]))
+    assert row["seeds"] == 3
 
 
 def test_medians_and_quartiles_are_those_of_the_seeds():
@@ -257,10 +372,10 @@ def test_medians_and_quartiles_are_those_of_the_seeds():
     assert five["median"] == statistics.median(values) == 3
     assert five["quartiles"] == [2, 4] and (five["least"], five["greatest"]) == (1, 10) and five["seeds"] == 5
     assert one == {
-        "recipe": "r", "score": "a", "setting": {"lr": 0.2}, "seeds": 1,
+        "recipe": "r", "score": "a", "setting": {"lr": 0.2}, "seeds": 1, "runs": 2,
         "median": 7, "quartiles": [7, 7], "least": 7, "greatest": 7,
     }  # fmt: skip
     text = sweeps.table(table).splitlines()
     assert text[0] == "r: a" and text[1] == "  lr=0.1           3  quartiles 2 to 4, all 1 to 10 (5 seeds)"
-    assert "(1 seed)" in text[2] and text[4] == "r: b"
+    assert "(1 of 2 seeds)" in text[2] and text[4] == "r: b"
     assert sweeps.table([]) == "No run is done yet."
