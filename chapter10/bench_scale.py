@@ -1,12 +1,15 @@
 """`python -m chapter10 bench scale`: what training costs, and how the cost grows, in one run.
 
 Images a second over the size of a batch, threads, processes and width; memory as the data grow; the time of each recipe's
-step against its arithmetic; and what each recipe takes at scale "full" on one core, on one GPU and on eight. On one
-thread the clock is the processor's, which other programs hardly disturb; threads and processes need the wall clock, so their
-gains are judged only where this machine had little else to do ("core_share": processor seconds over seconds).
+step against its arithmetic; and what each recipe takes at scale "full" on one core, on one GPU and on eight: those of
+MNIST, and one for all that differ in β alone. On one thread the clock is the processor's, which other programs hardly
+disturb; threads and processes need the wall clock, so their gains are judged only where this machine had little else to do
+("core_share": processor seconds over seconds).
 """
 
 import os
+import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -23,9 +26,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from chapter10 import backprop, data, recipes
 from chapter10.bench import MATRIX, judge
-from chapter10.errors import DataError, ParallelError
+from chapter10.errors import DataError, TrainingError
 from chapter10.experiments import machine
 from chapter10.gan_study import Rounds
+from chapter10.language import say
 from chapter10.processes import joined
 from chapter10.pytest_summary import peak_megabytes
 from chapter10.training import Method, fit
@@ -233,13 +237,7 @@ def processes(
                 str(count),
             ]
             name = f"{KINDS[kind]}-{subject}"
-            words = [*run, "-m", "chapter10.bench_scale", name, str(batch_size), str(steps)]
-            out = subprocess.run(words, capture_output=True, text=True)
-            if out.returncode:
-                raise ParallelError(
-                    f"{' '.join(words[1:])} ended with {out.returncode}: {out.stderr[-4000:]}"
-                )
-            rate = float(out.stdout.split()[-1])
+            rate = _measured_by([*run, "-m", "chapter10.bench_scale", name, str(batch_size), str(steps)])
             rows.append(
                 {"model": kind, "processes": count, "batch_size": batch_size, "images_per_second": rate}
             )
@@ -342,7 +340,22 @@ def memory(
 
 def _in_its_own_process(name: str, images: int, steps: int) -> float:
     program = f"from chapter10.bench_scale import peak_of; print(peak_of({name!r}, {images}, {steps}))"
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return _measured_by([sys.executable, "-c", program])
+
+
+def _measured_by(command: Sequence[str]) -> float:
+    """The number that a process prints last. Raises TrainingError, with what it said, where it fails."""
+    out = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if out.returncode:
+        said = [line.strip() for line in out.stderr.splitlines() if line.strip()]
+        # torchrun adds a page of its own to the sentence of its process.
+        reason = next((line for line in said if re.match(r"[\w.]*Error: ", line)), said[-1] if said else say("it said nothing"))
+        raise TrainingError(
+            "A process of this measurement ended with the code {code} ({reason}). To see all that it says, run: {command}",
+            code=out.returncode,
+            reason=reason,
+            command=shlex.join(command),
+        )
     return float(out.stdout.split()[-1])
 
 

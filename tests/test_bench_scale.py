@@ -12,6 +12,7 @@ from torch import nn
 from chapter10 import backprop, bench_scale, data, recipes
 from chapter10.bench_gan_epoch import multiplications
 from chapter10.bench_scale import Accelerator, Counted, Pace
+from chapter10.errors import TrainingError
 from chapter10.gan import Discriminator, GANTraining, Generator
 from chapter10.pytest_summary import peak_megabytes
 from chapter10.vae import VAE, VAETraining, by_hand
@@ -209,6 +210,15 @@ def test_the_slope_of_memory():
 def test_two_processes_train_together():
     (row,) = bench_scale.processes("digits", counts=(2,), batch_size=64, steps=2, kinds=("VAE",))
     assert row["images_per_second"] > 0 and row["processes"] == 2 and row["model"] == "VAE"
+
+
+def test_a_process_that_fails_is_a_sentence_with_what_it_said():
+    program = "import sys; sys.exit('a page\\nInputError: so it is\\n more of the page')"
+    with pytest.raises(TrainingError, match=r"the code 1 \(InputError: so it is\)\. .*, run: .* -c "):
+        bench_scale._measured_by([sys.executable, "-c", program])
+    with pytest.raises(TrainingError, match=r"the code 3 \(it said nothing\)"):
+        bench_scale._measured_by([sys.executable, "-c", "raise SystemExit(3)"])
+    assert bench_scale._measured_by([sys.executable, "-c", "print('a word', 2.5)"]) == 2.5
 
 
 # Costs
