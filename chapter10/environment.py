@@ -1,6 +1,7 @@
 """`setup()`: the first line of each notebook, the same on a laptop, Binder, Colab and JupyterHub."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 
@@ -135,13 +136,13 @@ def check_device(name: str) -> torch.device:
     """The device of that name. Raises InputError, with what was found in its place, where it can't be used."""
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).sum().item()  # "meta" has tensors, and no numbers in them
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = _why_no_cuda() if name.split(":")[0] == "cuda" else None
         raise InputError(
             "The device {name!r} can't be used here ({value}). Found: {choices}. Try 'cpu', or one of these.",
             name=name,
-            value=reason or str(error).splitlines()[0],
+            value=reason or re.split(r"\.?\s*\n|\. ", str(error))[0],  # what follows are pages of torch's own
             choices=', '.join(_devices()),
         ) from None
     return device
