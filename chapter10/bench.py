@@ -59,7 +59,7 @@ def epoch_here(images: data.Images, form: str) -> float:
     """Seconds of one epoch of the chapter's VAE, batch 128, as the notebooks train it."""
     method = VAETraining(VAE())
     batches = data.Batches(images.train, 128, form)
-    return _seconds(lambda: fit(method, batches, 1, progress=False))
+    return _seconds(lambda: fit(method, batches, 1, progress=False).check_whole())
 
 
 def epoch_loader(root: str) -> float:
@@ -121,6 +121,7 @@ def quality(images: data.Images, epochs: int, curve: Callable[[dict], None] | No
 
     batches = data.Batches(images.train, 128)
     history = fit(method, batches, epochs, schedules={"lr": warmup_cosine(*SCHEDULE)}, callbacks=[watch], progress=False)
+    history.check_whole()  # what Ctrl-C ended says nothing of a whole training
     return {
         f"elbo_{epochs}_epochs": metrics.mean_elbo(method.model, x).value,
         f"log_likelihood_{epochs}_epochs": metrics.iwae_bound(method.model, x[:1000], 500).mean().item(),

@@ -24,7 +24,7 @@ def here(images: data.Images) -> float:
     method = GANTraining(Generator(), Discriminator(), lr=LR)
     batches = data.Batches(images.train, BATCH, "signed")
     started = time.perf_counter()
-    fit(method, batches, 1, progress=False)
+    fit(method, batches, 1, progress=False).check_whole()
     return time.perf_counter() - started
 
 

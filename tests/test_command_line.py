@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chapter10 import data, experiments, recipes
+from chapter10 import bench, bench_gan_epoch, data, experiments, recipes
 from chapter10.__main__ import main
 from chapter10.files import load_state, save_state
 
@@ -164,6 +164,18 @@ def test_a_bench_without_mnist_tries_to_have_it_and_says_how_it_can_be_had(tmp_p
     monkeypatch.setattr(data, "_download", lambda name, cache: "its servers did not answer")
     assert main(["bench", "scale"]) == 2
     assert capsys.readouterr().err.startswith("DataError: MNIST can't be had: its servers did not answer. Put its four files into")
+
+
+def test_ctrl_c_ends_a_bench_and_no_figure_is_that_of_half_a_training(monkeypatch):
+    def by_hand(self, x):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.VAETraining, "step", by_hand)
+    monkeypatch.setattr(bench_gan_epoch.GANTraining, "step", by_hand)
+    digits = data.load("digits")
+    for measure in (lambda: bench.epoch_here(digits, "unit"), lambda: bench.quality(digits, 1), lambda: bench_gan_epoch.here(digits)):
+        with pytest.raises(KeyboardInterrupt):
+            measure()
 
 
 def test_no_traceback_reaches_the_terminal(tmp_path):
