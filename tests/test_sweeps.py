@@ -64,6 +64,12 @@ def write(path: Path, **content: object) -> Path:
     return path
 
 
+def begun(status: str) -> dict:
+    """What stands in a run.json."""
+    plan = {**vars(runs.Plan("ae2-digits")), "changes": vars(recipes.Changes())}
+    return {"plan": plan, "command": "", "started": "", "status": status, "machine": {}}
+
+
 SMALL = {"recipes": ["ae2-digits"], "scale": "smoke", "fixed": {"epochs": 2, "batch_size": 256}}
 
 
@@ -276,13 +282,12 @@ def test_what_no_run_could_have_is_told_once_and_before_any_begins(content, surr
         sweeps.sweep(sweeps.read(write(tmp_path / "f", **SMALL | content)), tmp_path / "out")
 
 
-def test_a_run_that_another_process_is_at_is_waited_for_and_others_go_first(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(subprocess, "Popen", Here)
+def test_a_run_that_another_process_is_at_is_waited_for_and_others_go_first(tmp_path, capsys):
     sweep = sweeps.read(write(tmp_path / "f", **SMALL, seeds=2))
     first, second = sweep.jobs()
     folder = tmp_path / "runs" / first.name
-    assert main(first.begin(folder)) == 0
-    runs.Run.read(folder).write(status="running")
+    folder.mkdir(parents=True)
+    runs.Run(folder, begun("running")).write()
     pool = sweeps._Pool(tmp_path, 1, 1, [], 2, 0)
     with held(folder / "lock", "it"):  # as a sweep leaves it that was killed: its run goes on for a moment
         assert pool._next([first, second]) is second
@@ -305,13 +310,11 @@ def test_a_run_whose_sweep_was_killed_saves_its_state_and_ends(tmp_path):
     assert run.status == "stopped" and 1 <= len(run.rows()) < 100_000
 
 
-@pytest.mark.parametrize("name", ["logs", "runs"])
-def test_a_folder_that_can_t_be_made_is_a_sentence(name, tmp_path, capsys):
+def test_a_log_that_can_t_be_written_ends_a_sweep_with_a_sentence(tmp_path, capsys):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / name).write_text("mine")
-    path = write(tmp_path / "f", **SMALL)
-    assert main(["sweep", str(path), "--out", str(tmp_path / "out")]) == (2 if name == "logs" else 1)
-    assert re.search(r"SaveError: .*out.(logs|runs).*could not be written", capsys.readouterr().err)
+    (tmp_path / "out" / "logs").write_text("mine")
+    assert main(["sweep", str(write(tmp_path / "f", **SMALL)), "--out", str(tmp_path / "out")]) == 2
+    assert re.match(r"SaveError: .*out.logs.*could not be written", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
@@ -338,13 +341,10 @@ def test_why_a_run_is_not_done_is_what_its_own_process_said(code, said, reason, 
 
 
 def test_what_the_table_does_not_show_is_told_below_it(tmp_path):
-    plan = {**vars(runs.Plan("ae2-digits")), "changes": vars(recipes.Changes())}
-    about = {"plan": plan, "command": "", "started": "", "status": "done", "machine": {}}
-
     def row(name: str, version: str, images: str, train: str) -> dict:
         (tmp_path / "runs" / name).mkdir(parents=True, exist_ok=True)
         found = {"name": images, "sha256": {"train": train}, "source": ""}
-        runs.Run(tmp_path / "runs" / name, about | {"versions": {"torch": version}, "data": found}).write()
+        runs.Run(tmp_path / "runs" / name, begun("done") | {"versions": {"torch": version}, "data": found}).write()
         return {"name": name, "recipe": "r", "setting": {}, "status": "done"}
 
     alike = [row("1", "1", "digits", "a"), row("2", "1", "digits", "a"), row("3", "1", "mnist", "b")]
