@@ -88,6 +88,7 @@ def _versions() -> dict[str, str]:
 
 
 def own_version() -> str:
+    """The package's version, as installed; in a clone that runs without that, "not installed"."""
     try:
         return version("chapter10")
     except PackageNotFoundError:  # it runs in a clone, where nobody installed it

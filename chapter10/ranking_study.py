@@ -4,8 +4,9 @@ Run through `python -m chapter10 measure ranking-mnist --seeds 3`, and `ranking-
 Lucic et al. have too, with convolutions for all, as theirs have. Equal are the processor seconds of training on one
 thread. CycleGAN is left out: it translates images and makes none from noise. The chapter's generator and
 discriminator play five of the GANs' games, the VAE's networks make three of the others: there the objective differs, with
-the rate, the critic's steps and the moving average that go with it. Each family has the rate and the batch of its recipe; the four of the first run without a recipe
-have the best of three rates, tried with another seed for less time (`ranking-rates-mnist`).
+the rate, the critic's steps and the moving average that go with it. Each family has the rate and the batch of its recipe;
+the four of the first run without a recipe have the best of three rates, tried with another seed for less time
+(`ranking-rates-mnist`).
 
 Lucic, Kurach, Michalski, Gelly and Bousquet 2018, Are GANs Created Equal? Their features are Inception's, so only the order
 may be compared.

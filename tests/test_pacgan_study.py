@@ -179,10 +179,13 @@ def test_on_the_ring_packing_two_reaches_more_modes_more_evenly_and_is_less_shar
     assert statistics.mean(of(result, "packing 4", "good")) < 5 * result["uniform_noise"]["good"]
 
 
-def test_on_the_grid_nobody_has_arrived():
-    """Random points reach 23 modes: a count says nothing while hardly a sample is good."""
+def test_on_the_grid_packs_reach_more_modes_less_sharply_and_the_penalty_reaches_all():
+    """PacGAN's order at a fiftieth of its length. Random points reach 23 modes: a count says something of sharper samples only."""
     result = experiments.read_result("pacgan-grid")
-    noise = result["uniform_noise"]
-    for name in pacgan_study.GAMES:
-        assert statistics.mean(of(result, name, "good")) < 0.1
-        assert statistics.mean(of(result, name, "modes")) < noise["modes"]
+    modes = {name: statistics.median(of(result, name, "modes")) for name in pacgan_study.GAMES}
+    good = {name: statistics.median(of(result, name, "good")) for name in pacgan_study.GAMES}
+    noise = result["uniform_noise"]["good"]
+    assert modes["GAN"] + 1 <= modes["packing 2"] and modes["packing 2"] + 1 <= modes["packing 4"]
+    assert good["GAN"] > good["packing 2"] > good["packing 4"] > 4 * noise
+    assert min(of(result, "WGAN-GP", "modes")) == 25 and good["WGAN-GP"] > 10 * noise
+    assert good["WGAN, clipping"] < 4 * noise  # slow: next to nothing has come of it
