@@ -98,10 +98,11 @@ def _without_magics(source: str) -> tuple[str, tuple[str, ...]]:
 
 def same(one: str, other: str) -> bool:
     """Whether two sources are the same code, comments and spaces aside."""
-    first, second = _parsed(one.strip()), _parsed(other.strip())
+    # Some Pythons read a tree so deep that they can't go through it.
+    first, second = (_quietly(lambda source=source: ast.dump(ast.parse(source))) for source in (one.strip(), other.strip()))
     if first is None or second is None:
         return one.strip() == other.strip()
-    return ast.dump(first) == ast.dump(second)
+    return first == second
 
 
 def binds(source: str) -> set[str]:
