@@ -94,11 +94,25 @@ def check_writable(path: str | os.PathLike) -> None:
         if os.path.isdir(path):  # whose place no file can take
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
-        raise SaveError(
-            "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",
-            path=path,
-            value=error.strerror or error,
-        ) from None
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: str | os.PathLike, error: OSError) -> SaveError:
+    """What to raise where `path` can't be written, before anything was begun."""
+    return SaveError(
+        "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",
+        path=path,
+        value=error.strerror or error,
+    )
+
+
+def unreadable(path: str | os.PathLike, error: OSError) -> CheckpointError:
+    """What to raise where `path` is there and can't be read."""
+    return CheckpointError(
+        "{path} can't be read ({strerror}). Give yourself the right to read it and its folder.",
+        path=path,
+        strerror=error.strerror,
+    )
 
 
 def _umask() -> int:
@@ -137,11 +151,7 @@ def load_state(path: str | os.PathLike) -> tuple[Any, dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError):
         raise CheckpointError("There is no file {path}. Check the name, or train anew to make it.", path=path) from None
     except OSError as error:
-        raise CheckpointError(
-            "{path} can't be read ({strerror}). Give yourself the right to read it and its folder.",
-            path=path,
-            strerror=error.strerror,
-        ) from None
+        raise unreadable(path, error) from None
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

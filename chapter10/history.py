@@ -11,7 +11,7 @@ from typing import Any
 
 from chapter10.checkpoints import warn
 from chapter10.errors import CheckpointError, InputError, SaveError
-from chapter10.files import write_atomic
+from chapter10.files import unreadable, write_atomic
 from chapter10.language import say
 from chapter10.training import Progress
 
@@ -81,11 +81,7 @@ def read_history(path: Path) -> list[Row]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise CheckpointError(
-            "{path} can't be read ({strerror}). Give yourself the right to read it and its folder.",
-            path=path,
-            strerror=error.strerror,
-        ) from None
+        raise unreadable(path, error) from None
     try:
         # A row counts from its line's end on.
         lines = content[: content.rfind(b"\n") + 1].decode().splitlines()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from chapter10.errors import SaveError
+from chapter10.files import unwritable
 
 TRIES, WAIT = 5, 0.1  # seconds: someone may be looking whether it is held at that very moment
 
@@ -19,11 +20,7 @@ def held(path: Path, what: str) -> Iterator[None]:
     try:
         file = open(path, "ab")
     except OSError as error:
-        raise SaveError(
-            "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",
-            path=path,
-            value=error.strerror or error,
-        ) from None
+        raise unwritable(path, error) from None
     with file:
         for _ in range(TRIES):
             if _try(file):

@@ -6,7 +6,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -300,6 +300,17 @@ def changeable(recipe: Recipe) -> tuple[str, ...]:
     return next((names for kind, names in CONSTANTS.items() if type(method) is kind), ())
 
 
+def unknown_setting(recipe: Recipe, name: str, known: Sequence[str]) -> InputError:
+    """What to raise for a setting that is none of those known of the recipe."""
+    return InputError(
+        "{recipe} has no setting {name!r}.{near} There are: {choices}.",
+        recipe=recipe.name,
+        name=name,
+        near=did_you_mean(name, known),
+        choices=", ".join(known),
+    )
+
+
 def changed(recipe: Recipe, scale: str, changes: Changes) -> Recipe:
     """The recipe as a run has it. Raises InputError for a scale, a constant or a number that there can't be."""
     if scale not in recipe.epochs:
@@ -335,13 +346,7 @@ def changed(recipe: Recipe, scale: str, changes: Changes) -> Recipe:
                     recipe=recipe.name,
                     name=name,
                 )
-            raise InputError(
-                "{recipe} has no setting {name!r}.{near} There are: {choices}.",
-                recipe=recipe.name,
-                name=name,
-                near=did_you_mean(name, known),
-                choices=", ".join(known),
-            )
+            raise unknown_setting(recipe, name, known)
         if not 0 <= value < math.inf:  # written so that NaN fails too
             raise InputError("{name} is {value}; give a finite number from 0 up.", name=name, value=value)
     return replace(

@@ -35,7 +35,15 @@ from chapter10 import data, experiments, parallel, recipes, report
 from chapter10.checkpoints import Checkpoints
 from chapter10.code_prior import CodePrior
 from chapter10.errors import CheckpointError, InputError, SaveError, did_you_mean
-from chapter10.files import check_writable, load_into, load_state, remove_leftovers, write_atomic
+from chapter10.files import (
+    check_writable,
+    load_into,
+    load_state,
+    remove_leftovers,
+    unreadable,
+    unwritable,
+    write_atomic,
+)
 from chapter10.history import KINDS, HistoryFile, TensorBoard, check_tensorboard, go_on_without, read_history
 from chapter10.language import say
 from chapter10.locks import held, is_held
@@ -134,11 +142,7 @@ class Run:
                 name=path.name,
             ) from None
         except OSError as error:
-            raise CheckpointError(
-                "{path} can't be read ({strerror}). Give yourself the right to read it and its folder.",
-                path=path,
-                strerror=error.strerror,
-            ) from None
+            raise unreadable(path, error) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(
                 "{path} can't be read as a run's ({kind}: {error}). If it was changed by hand, put it back; else "
@@ -452,11 +456,7 @@ def _check_empty(folder: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return  # whether it can be made, `check_writable` tells
     except OSError as error:
-        raise SaveError(
-            "{path} could not be written: {value}. Nothing was begun. Give a path in a folder where you may write.",
-            path=folder,
-            value=error.strerror or error,
-        ) from None
+        raise unwritable(folder, error) from None
     if "run.json" in names:
         raise SaveError(
             "{folder} holds a run already, which is left as it is. To go on with it: python -m chapter10 train "

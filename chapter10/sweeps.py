@@ -178,13 +178,7 @@ def _check_settings(recipe: recipes.Recipe, settings: Sequence[str]) -> None:
     known = PLAIN + (recipes.changeable(recipe) if settings else ())
     for name in settings:
         if name not in known:
-            raise InputError(
-                "{recipe} has no setting {name!r}.{near} There are: {choices}.",
-                recipe=recipe.name,
-                name=name,
-                near=did_you_mean(name, known),
-                choices=", ".join(known),
-            )
+            raise recipes.unknown_setting(recipe, name, known)
 
 
 def _checked(content: dict[str, Any]) -> Sweep:
